@@ -1,0 +1,206 @@
+#include "base/opt.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/str.h"
+
+const struct hpo_opt *hpo_opt_find(const struct hpo_opt *opts, const char *name)
+{
+    for (; opts && opts->name; opts++)
+        if (!strcmp(opts->name, name))
+            return opts;
+    return NULL;
+}
+
+const void *hpo_registry_find(const void *const *registry, const char *name)
+{
+    for (; *registry; registry++)
+        if (!strcmp(hpo_plugin_of(*registry)->name, name))
+            return *registry;
+    return NULL;
+}
+
+static bool bounded(const struct hpo_opt *o)
+{
+    return o->min != o->max;
+}
+
+static const char *number(const struct hpo_opt *o, double v, char *buf)
+{
+    if (o->type == HPO_OPT_TIME)
+        return strcat((char *)str_double(buf, v), "s");
+    return str_double(buf, v);
+}
+
+const char *hpo_opt_allowed(const struct hpo_opt *o, struct arena *a)
+{
+    static const char *const what[] = {
+        [HPO_OPT_BOOL] = "true or false",
+        [HPO_OPT_INT] = "a whole number",
+        [HPO_OPT_REAL] = "a number",
+        [HPO_OPT_STR] = "a text",
+        [HPO_OPT_CHOICE] = "one of",
+        [HPO_OPT_TIME] = "a time such as 90s, 15m or 2h",
+        [HPO_OPT_LIST] = "a word or a list of words",
+    };
+    char lo[HPO_DOUBLE_TEXT + 1], hi[HPO_DOUBLE_TEXT + 1];
+    struct str s = {0};
+    const char *ret;
+
+    str_add(&s, what[o->type]);
+    if (o->type == HPO_OPT_CHOICE) {
+        str_addc(&s, ' ');
+        for (const char *p = o->choices; *p; p++)
+            if (*p == '|')
+                str_add(&s, ", ");
+            else
+                str_addc(&s, *p);
+    }
+    if (bounded(o)) {
+        if (o->min > -HUGE_VAL)
+            str_addf(&s, " %s %s", o->flags & HPO_OPT_MIN_OPEN ? "above" : "from",
+                     number(o, o->min, lo));
+        if (o->max < HUGE_VAL)
+            str_addf(&s, " %s %s", o->flags & HPO_OPT_MAX_OPEN ? "and below" : "to",
+                     number(o, o->max, hi));
+    }
+    if (o->flags & HPO_OPT_AUTO)
+        str_add(&s, ", or auto");
+    ret = arena_strdup(a, str_c(&s));
+    str_release(&s);
+    return ret;
+}
+
+static int bad(const struct hpo_opt *o, const char *text, struct arena *a, struct hpo_err *err)
+{
+    return hpo_fail(err, HPO_ECONFIG, "'%s' is not allowed here: %s", text, hpo_opt_allowed(o, a));
+}
+
+static bool in_range(const struct hpo_opt *o, double v)
+{
+    if (!bounded(o))
+        return true;
+    if (v < o->min || (v == o->min && o->flags & HPO_OPT_MIN_OPEN))
+        return false;
+    return !(v > o->max || (v == o->max && o->flags & HPO_OPT_MAX_OPEN));
+}
+
+static int choice_index(const char *choices, const char *text)
+{
+    size_t n = strlen(text);
+    int i = 0;
+
+    for (const char *p = choices; p; i++) {
+        const char *end = strchr(p, '|');
+        size_t len = end ? (size_t)(end - p) : strlen(p);
+
+        if (len == n && !memcmp(p, text, n))
+            return i;
+        p = end ? end + 1 : NULL;
+    }
+    return -1;
+}
+
+/* INT, REAL and TIME, through one range check. */
+static int set_number(const struct hpo_opt *o, void *field, const char *text, struct arena *a,
+                      struct hpo_err *err)
+{
+    bool is_auto = o->flags & HPO_OPT_AUTO && !strcmp(text, "auto");
+    double v = NAN;
+    int64_t i = -1;
+
+    if (!is_auto) {
+        bool ok = o->type == HPO_OPT_INT    ? str_to_int(text, &i)
+                  : o->type == HPO_OPT_TIME ? str_to_seconds(text, &v)
+                                            : str_to_double(text, &v);
+
+        if (o->type == HPO_OPT_INT)
+            v = (double)i;
+        if (!ok || (o->type == HPO_OPT_INT && (i < INT_MIN || i > INT_MAX)) || !in_range(o, v))
+            return bad(o, text, a, err);
+    }
+    if (o->type == HPO_OPT_INT)
+        *(int *)field = (int)i;
+    else
+        *(double *)field = v;
+    return 0;
+}
+
+int hpo_opt_set(const struct hpo_opt *o, void *base, const char *text, struct arena *a,
+                struct hpo_err *err)
+{
+    void *field = (char *)base + o->offset;
+    int i;
+
+    switch (o->type) {
+    case HPO_OPT_BOOL:
+        if (strcmp(text, "true") && strcmp(text, "false"))
+            return bad(o, text, a, err);
+        *(bool *)field = *text == 't';
+        return 0;
+    case HPO_OPT_INT:
+    case HPO_OPT_REAL:
+    case HPO_OPT_TIME:
+        return set_number(o, field, text, a, err);
+    case HPO_OPT_STR:
+    case HPO_OPT_LIST:
+        *(const char **)field = *text ? arena_strdup(a, text) : NULL;
+        return 0;
+    case HPO_OPT_CHOICE:
+        i = choice_index(o->choices, text);
+        if (i < 0)
+            return bad(o, text, a, err);
+        *(int *)field = i;
+        return 0;
+    }
+    return hpo_fail(err, HPO_ECONFIG, "%s has an unknown type", o->name);
+}
+
+void hpo_opt_defaults(const struct hpo_opt *opts, void *base, struct arena *a)
+{
+    for (; opts && opts->name; opts++) {
+        if (opts->def) {
+            int rc = hpo_opt_set(opts, base, opts->def, a, NULL);
+
+            assert(!rc);
+            (void)rc;
+        } else if (opts->type == HPO_OPT_TIME) {
+            *(double *)((char *)base + opts->offset) = NAN;
+        }
+    }
+}
+
+const char *hpo_opt_get(const struct hpo_opt *o, const void *base, struct arena *a)
+{
+    const void *field = (const char *)base + o->offset;
+    char buf[HPO_DOUBLE_TEXT + 1];
+    const char *p;
+    double v;
+    int i;
+
+    switch (o->type) {
+    case HPO_OPT_BOOL:
+        return *(const bool *)field ? "true" : "false";
+    case HPO_OPT_INT:
+        i = *(const int *)field;
+        return o->flags & HPO_OPT_AUTO && i == -1 ? "auto" : arena_printf(a, "%d", i);
+    case HPO_OPT_REAL:
+    case HPO_OPT_TIME:
+        v = *(const double *)field;
+        if (isnan(v))
+            return o->flags & HPO_OPT_AUTO ? "auto" : NULL;
+        return arena_strdup(a, number(o, v, buf));
+    case HPO_OPT_STR:
+    case HPO_OPT_LIST:
+        return *(const char *const *)field;
+    case HPO_OPT_CHOICE:
+        p = o->choices;
+        for (i = *(const int *)field; i > 0 && p; i--)
+            p = strchr(p, '|') + 1;
+        return arena_strndup(a, p, strcspn(p, "|"));
+    }
+    return NULL;
+}

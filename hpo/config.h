@@ -1,0 +1,101 @@
+/* hpo/config.h - the study file, whole: read, checked, with defaults filled in.
+ *
+ * Only hpo/config*.c know the layout of the file. Every option is a row of a table in the part that
+ * owns it; this file lists the sections. All mistakes are reported at once. */
+#ifndef HPO_CONFIG_H
+#define HPO_CONFIG_H
+
+#include "base/diag.h"
+#include "base/opt.h"
+#include "base/yaml.h"
+#include "hpo/core/pruner.h"
+#include "hpo/core/sampler.h"
+#include "hpo/core/space.h"
+#include "trainer/config.h"
+#include "trainer/trainer.h"
+
+struct study_opts { /* study: */
+    const char *name;
+    int direction; /* 0 minimize, 1 maximize */
+    const char *metric_name;
+    int trials;
+    double timeout; /* seconds; NaN: none */
+    int seed;
+    int epoch;        /* 0 best, 1 last */
+    int max_failures; /* this many FAIL in a row stop the study; 0: never */
+};
+
+struct devices_opts { /* devices: */
+    const char *use; /* "auto", "cpu", "cpu,cpu", "cuda:0,cuda:1" */
+    int trials_per_device;
+    int threads; /* -1: auto */
+};
+
+struct folds_opts { /* data.folds: */
+    int k;
+    bool stratified;
+    int run;   /* -1: all k */
+    int order; /* enum tr_order */
+};
+
+struct data_opts { /* data: */
+    const char *path;
+    const char *cache;
+    int image_size;
+    int limit; /* 0: all */
+    int resize, on_error;
+};
+
+struct study_config {
+    struct arena arena; /* owns everything here */
+    const char *file;   /* as given; messages use it */
+    const char *folder; /* of the file: relative data paths start there */
+    struct study_opts study;
+    struct devices_opts devices;
+    struct data_opts data;
+    struct folds_opts folds;
+    struct hpo_part sampler, pruner; /* ops: struct sampler_ops *, struct pruner_ops * */
+    struct tr_config trainer;        /* the base: values of `space` not applied */
+    struct hpo_space space;
+    int objective;  /* index into metric_registry */
+    int max_epochs; /* of any trial: fold * max_epochs + epoch is a step */
+    struct yaml_node *tree; /* the checked file with --set applied */
+};
+
+/* A study file's text -> *ret. sets: "KEY=VALUE" overrides, applied before checking. Mistakes go to
+ * diags (its arena must be set) and HPO_ECONFIG is returned; *ret must be released either way. */
+int study_config_parse(struct study_config *ret, const char *text, size_t n, const char *file,
+                       const char *const *sets, int n_sets, struct diags *diags);
+/* The same from a path; HPO_EMISSING and HPO_EIO go to err. */
+int study_config_read(struct study_config *ret, const char *path, const char *const *sets,
+                      int n_sets, struct diags *diags, struct hpo_err *err);
+void study_config_release(struct study_config *c); /* a zeroed one is valid */
+
+/* The study as resolved, every default filled in, data.path absolute: a study file again. */
+void study_config_write(const struct study_config *c, struct str *ret);
+
+/* One trial: the base with these values (space->n of them) in place. Allocated in a. image_size may
+ * be searched too, so it comes back beside the trainer's part. HPO_ECONFIG when a combination is
+ * not allowed. */
+struct trial_config {
+    struct tr_config trainer;
+    int image_size;
+};
+int study_config_trial(const struct study_config *c, const double *values, struct arena *a,
+                       struct trial_config *ret, struct hpo_err *err);
+/* The same as a study file without `space:` that trains this one configuration (report --best). */
+void study_config_single(const struct study_config *c, const double *values, struct str *ret);
+
+/* What must stay the same while a study goes on, as "key: value" lines in a fixed order: data and
+ * trainer sections, folds, epochs, metric, direction, space, seed, sampler. The data set's digest is
+ * added by the study. */
+void study_config_identity(const struct study_config *c, struct str *ret);
+
+/* Every section of the file in order, for documentation, schema, list. Ends with path NULL. */
+extern const struct hpo_section study_sections[];
+
+/* The JSON Schema (draft-07) of the study file, and docs/study-file.md, from the tables. */
+void study_schema_write(struct str *ret);
+void study_docs_write(struct str *ret);
+
+#endif

@@ -1,0 +1,53 @@
+/* hpo/core/sampler.h - what a search algorithm provides. */
+#ifndef HPO_CORE_SAMPLER_H
+#define HPO_CORE_SAMPLER_H
+
+#include "base/opt.h"
+#include "base/rng.h"
+#include "hpo/core/trial.h"
+
+struct sampler {
+    const struct sampler_ops *ops;
+    void *priv; /* ops->plugin.priv_size bytes: options set before init */
+    const struct hpo_space *space;
+    uint64_t seed;       /* of the study */
+    struct arena *arena; /* lives as long as the sampler */
+};
+
+struct sampler_ops {
+    struct hpo_plugin plugin;
+
+    /* Optional. Reject options or a space that this sampler cannot search; allocate. */
+    int (*init)(struct sampler *s, struct hpo_err *err);
+
+    /* Write space->n values for trial number h->n, whose `when` conditions hold and are masked
+     * (hpo_space_mask). rng is the stream of (seed, trial, "sample", attempt): the engine asks
+     * again, with attempt + 1, when the answer repeats an earlier trial. The answer depends on the
+     * options, h, rng and attempt alone: what priv remembers is a cache that the conformance test
+     * throws away. HPO_EDONE: nothing is left to propose; the study ends and says so. */
+    int (*suggest)(struct sampler *s, const struct hpo_history *h, struct hpo_rng *rng, int attempt,
+                   double *ret_values, struct hpo_err *err);
+
+    /* Optional. Must accept what a failed init leaves behind. */
+    void (*release)(struct sampler *s);
+
+    /* This sampler keeps account of what was tried (grid): the engine then neither resamples
+     * duplicates nor checks for exhaustion. */
+    bool repeats_on_purpose;
+};
+
+extern const struct sampler_ops *const sampler_registry[]; /* NULL ends it */
+
+/* Wrappers. sampler_open: priv are options already set (or NULL when there are none). */
+int sampler_open(struct sampler *ret, const struct sampler_ops *ops, const void *priv,
+                 const struct hpo_space *space, uint64_t seed, struct arena *a,
+                 struct hpo_err *err);
+void sampler_close(struct sampler *s); /* a zeroed one is valid */
+
+/* The next trial's values: asks the sampler, resamples what an earlier trial already tried, walks
+ * the cells of a small finite space when luck runs out, and returns HPO_EDONE with a sentence when
+ * every configuration was tried. */
+int sampler_next(struct sampler *s, const struct hpo_history *h, double *ret_values,
+                 struct hpo_err *err);
+
+#endif

@@ -1,0 +1,67 @@
+/* hpo/core/trial.h - read-only pictures of what has happened so far.
+ *
+ * Inside, smaller is better, whatever the study asks for: the direction is flipped in one place
+ * (hpo/study.c), for final values and for reports alike. */
+#ifndef HPO_CORE_TRIAL_H
+#define HPO_CORE_TRIAL_H
+
+#include "hpo/core/space.h"
+
+/* Optuna's states and their names. */
+#define HPO_TRIAL_STATE_MAP(X) X(RUNNING) X(COMPLETE) X(PRUNED) X(FAIL) X(WAITING)
+enum hpo_trial_state {
+#define X(name) HPO_TRIAL_##name,
+    HPO_TRIAL_STATE_MAP(X)
+#undef X
+};
+const char *hpo_trial_state_name(enum hpo_trial_state s); /* "COMPLETE" */
+bool hpo_trial_state_parse(const char *name, enum hpo_trial_state *ret);
+
+struct hpo_point {
+    int64_t step; /* hpo/study.h says what a step is */
+    double value; /* smaller is better; NaN is possible */
+};
+
+/* The result of one fold. */
+struct hpo_fold {
+    int fold;
+    double value; /* in the study's own direction, not flipped: people read it */
+    int epoch;    /* the epoch that gave it, from 0 */
+    double seconds;
+};
+
+struct hpo_trial {
+    int number; /* 0, 1, 2, ... */
+    int64_t id; /* the storage's key */
+    enum hpo_trial_state state;
+    double value;                   /* smaller is better; NaN unless COMPLETE, or PRUNED with a report */
+    const double *values;           /* space->n of them, NaN: inactive */
+    const struct hpo_point *points; /* reports, steps increasing */
+    int n_points;
+    const struct hpo_fold *folds; /* of a COMPLETE trial */
+    int n_folds;
+    double started, ended; /* seconds since 1970; 0: not yet */
+    double seconds;        /* spent training, over every attempt */
+    int attempts;          /* how often a worker took it up */
+    const char *device;    /* of the last attempt; NULL: none yet */
+    const char *reason;    /* why, when FAIL; NULL otherwise */
+};
+
+static inline bool hpo_trial_finished(const struct hpo_trial *t)
+{
+    return t->state == HPO_TRIAL_COMPLETE || t->state == HPO_TRIAL_PRUNED ||
+           t->state == HPO_TRIAL_FAIL;
+}
+
+/* All that a sampler, a pruner or a report may look at. trials[i]->number == i. */
+struct hpo_history {
+    const struct hpo_space *space;
+    const struct hpo_trial *const *trials;
+    int n;
+};
+
+/* The best COMPLETE trial (the earlier one on a tie), or NULL. */
+const struct hpo_trial *hpo_history_best(const struct hpo_history *h);
+int hpo_history_count(const struct hpo_history *h, enum hpo_trial_state state);
+
+#endif

@@ -1,0 +1,30 @@
+/* trainer/config.h - one training configuration: the `trainer:` section of a study file with every
+ * value in place. Its tables are the one place where its options are declared. */
+#ifndef HPO_TRAINER_CONFIG_H
+#define HPO_TRAINER_CONFIG_H
+
+#include "base/diag.h"
+#include "base/opt.h"
+#include "kernels/backend.h"
+#include "trainer/loss.h"
+#include "trainer/model.h"
+#include "trainer/optimizer.h"
+#include "trainer/schedule.h"
+
+struct tr_augment_opts {
+    bool flip;
+    int crop_padding;
+};
+
+struct tr_config {
+    int batch_size, epochs;
+    int precision; /* enum kn_precision, in the order of the words auto|fp32|tf32|bf16|fp16 */
+    struct hpo_part model, optimizer, schedule, loss; /* ops: struct model_ops * ... */
+    struct tr_augment_opts augment;
+};
+
+/* The sections, paths relative to `trainer` ("" is trainer itself), offsets into struct tr_config.
+ * The last has path NULL. Read by hpo/config to bind, document and search them. */
+extern const struct hpo_section tr_sections[];
+
+#endif

@@ -1,0 +1,33 @@
+/* trainer/data/image.h - one image file's bytes -> a small square of RGB.
+ *
+ * JPEG (baseline, progressive, grayscale, CMYK/YCCK, EXIF orientation) through TurboJPEG, decoded
+ * at the smallest scale that is still as large as the target; PNG (any depth, palette, alpha over
+ * black) through libpng. Shrinking averages areas; enlarging is bilinear with half-pixel centres
+ * (align_corners=False). Accurate DCT: the same bytes give the same pixels. Untrusted input: sizes
+ * are checked before anything is allocated. */
+#ifndef HPO_TRAINER_DATA_IMAGE_H
+#define HPO_TRAINER_DATA_IMAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "trainer/data/dataset.h"
+
+#define TR_IMAGE_MAX_PIXELS ((int64_t)100 * 1000 * 1000)
+#define TR_IMAGE_MAX_BYTES ((size_t)256 << 20)
+
+/* A decoder with its buffers; one per thread. */
+struct tr_decoder;
+struct tr_decoder *tr_decoder_new(void); /* NULL: out of memory */
+void tr_decoder_free(struct tr_decoder *d);
+
+/* bytes -> ret (size, size, 3). HPO_EFORMAT with the reason ("is empty", "is neither JPEG nor PNG",
+ * "is cut off ...", "claims 65500 x 65500 pixels, at most 100 million are read"). */
+int tr_image_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int size,
+                    enum tr_resize resize, uint8_t *ret, struct hpo_err *err);
+/* Width and height after EXIF orientation, without decoding. */
+int tr_image_size(struct tr_decoder *d, const uint8_t *bytes, size_t n, int *ret_w, int *ret_h,
+                  struct hpo_err *err);
+
+#endif

@@ -1,0 +1,101 @@
+/* trainer/trainer.h - trains one configuration on the folds of a data set, and reports.
+ *
+ * It does not know that it is being tuned. Fold-first trains fold 0 through all its epochs, then
+ * fold 1; epoch-first trains all folds an epoch each, as one array of models. After each epoch a
+ * checkpoint is written, then the epoch is reported; the answer says whether to go on. A training
+ * that was stopped, or killed at any point, continues from its checkpoint with the same bits.
+ *
+ * Epochs take floor(rows / batch) batches of a fresh permutation; the rest of the permutation sits
+ * the epoch out (PyTorch's drop_last). A fold with fewer rows than a batch trains on one batch of
+ * all of them. */
+#ifndef HPO_TRAINER_TRAINER_H
+#define HPO_TRAINER_TRAINER_H
+
+#include "kernels/backend.h"
+#include "trainer/config.h"
+#include "trainer/data/dataset.h"
+#include "trainer/data/folds.h"
+
+enum tr_order { TR_FOLD_FIRST, TR_EPOCH_FIRST };
+
+enum tr_verdict {
+    TR_GO,    /* train on */
+    TR_PRUNE, /* this configuration is not worth more: end now, keep nothing */
+    TR_PAUSE  /* write a checkpoint and return HPO_ESTOPPED; to be continued later */
+};
+
+#define TR_MAX_METRICS 32
+
+/* One epoch of one fold is done. values[i] belongs to metric_registry[i]; then train_loss. */
+struct tr_epoch {
+    int fold, epoch; /* from 0 */
+    int n_values;
+    double values[TR_MAX_METRICS];
+    double train_loss; /* mean over the batches of the epoch */
+    double seconds;    /* of training and evaluation */
+    double images_per_s;
+};
+
+/* While an epoch runs: where it is. */
+struct tr_progress {
+    int fold, epoch, step, steps; /* fold: the first of those that train side by side */
+    double images_per_s, loss;
+};
+
+/* After an epoch; in epoch-first order called once per epoch with all n folds, else with one.
+ * `again`: read back from the checkpoint of an earlier attempt, already answered TR_GO then. */
+typedef enum tr_verdict tr_report_fn(void *arg, const struct tr_epoch *e, int n, bool again);
+/* Between batches, often: must be quick. TR_PAUSE is obeyed at once. */
+typedef enum tr_verdict tr_poll_fn(void *arg, const struct tr_progress *p);
+
+struct tr_job {
+    const struct tr_config *config;
+    const struct tr_dataset *data;
+    const struct tr_folds *folds;
+    int run;             /* how many of the folds are trained, from fold 0 */
+    enum tr_order order;
+    uint64_t seed;       /* of the study: folds' weights, order, augmentation; not of the trial */
+    int objective;       /* index into metric_registry: what "best epoch" means */
+    bool last_epoch;     /* a fold's value is its last epoch's, not its best's */
+    const char *dir;     /* the checkpoint's folder; must exist */
+    tr_report_fn *report;
+    tr_poll_fn *poll;    /* may be NULL */
+    void *arg;
+};
+
+struct tr_fold_result {
+    int fold, epoch; /* the epoch that counts */
+    double value;    /* of the objective */
+    double seconds;
+};
+
+struct tr_result {
+    int n_folds;
+    struct tr_fold_result fold[64];
+    double value, std; /* mean and sample standard deviation (n - 1; 0 for one fold) over folds */
+    double seconds;    /* over every attempt */
+};
+#define TR_MAX_FOLDS 64
+
+/* A device with what is kept from job to job: compiled plans and uploaded data sets. */
+struct tr_session;
+/* threads: CPU threads for everything this session does; 0: as many as the device has. */
+int tr_session_open(const struct kn_backend_ops *backend, int device_index, int threads,
+                    struct tr_session **ret, struct hpo_err *err);
+void tr_session_close(struct tr_session *s); /* NULL is allowed */
+
+/* Train. 0: *ret is filled. HPO_ESTOPPED: paused (checkpoint written) or pruned (err says which by
+ * *ret_pruned). HPO_ENUMERIC: the loss became NaN or infinite. HPO_ENOMEM: the device is too small
+ * for it; the message has the numbers. The last checkpoint stays in job->dir after success too:
+ * the caller decides what is kept. */
+int tr_train(struct tr_session *s, const struct tr_job *job, struct tr_result *ret,
+             bool *ret_pruned, struct hpo_err *err);
+
+/* Multiply-adds of one image forward, weights, and bytes on the device, for `hpo check`. */
+struct tr_cost {
+    double macs, weights, bytes;
+};
+int tr_cost(const struct kn_backend_ops *backend, const struct tr_config *c,
+            const struct tr_dataset *data, struct tr_cost *ret, struct hpo_err *err);
+
+#endif

@@ -2,7 +2,7 @@
 #ifndef HPO_BASE_COMPILER_H
 #define HPO_BASE_COMPILER_H
 
-#define HPO_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define HPO_PRINTF(fmt, args) __attribute__((format(printf, fmt, args), nonnull(fmt)))
 #define HPO_MUST_CHECK __attribute__((warn_unused_result))
 #define HPO_UNUSED __attribute__((unused))
 #define HPO_LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -26,7 +26,9 @@ static int by_place(const void *a, const void *b)
 
     if (x->line != y->line)
         return x->line < y->line ? -1 : 1;
-    return (x->column > y->column) - (x->column < y->column);
+    if (x->column != y->column)
+        return x->column < y->column ? -1 : 1;
+    return strcmp(x->text, y->text); /* qsort keeps no order of its own */
 }
 
 void diag_print(struct diags *d, struct str *ret)

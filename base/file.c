@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,8 +19,9 @@
 
 static int fail_errno(struct hpo_err *err, const char *path, const char *what)
 {
-    int rc = errno == ENOENT || errno == ENOTDIR ? HPO_EMISSING : errno == ENOMEM ? HPO_ENOMEM
-                                                                                  : HPO_EIO;
+    int rc = errno == ENOENT || errno == ENOTDIR ? HPO_EMISSING
+             : errno == ENOMEM                   ? HPO_ENOMEM
+                                                 : HPO_EIO;
 
     return hpo_fail(err, rc, "%s: %s%s%s", path, what, *what ? ": " : "", strerror(errno));
 }
@@ -111,7 +113,8 @@ static int sync_folder_of(const char *path, struct hpo_err *err)
     char *copy = xstrdup(path);
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
 
-    if (fd < 0 || fsync(fd))
+    /* EINVAL: a file system that cannot sync folders; there is nothing more to be had from it. */
+    if (fd < 0 || (fsync(fd) && errno != EINVAL))
         rc = fail_errno(err, path, "syncing its folder");
     if (fd >= 0)
         close(fd);
@@ -124,8 +127,16 @@ int file_atomic_open(struct file_atomic *f, const char *path, struct hpo_err *er
     struct str temp = {0};
 
     *f = (struct file_atomic){.fd = -1};
-    str_addf(&temp, "%s.tmp-%ld", path, (long)getpid());
-    f->fd = open(temp.s, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    /* Not the process id: two containers may share a cache folder, and number theirs alike. */
+    do {
+        uint64_t unique = (uint64_t)(clock_monotonic() * 1e9);
+
+        if (getrandom(&unique, sizeof(unique), GRND_NONBLOCK) != (ssize_t)sizeof(unique))
+            unique ^= (uint64_t)gettid() << 40; /* early in boot: the clock has to do */
+        str_clear(&temp);
+        str_addf(&temp, "%s.tmp-%016llx", path, (unsigned long long)unique);
+        f->fd = open(temp.s, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    } while (f->fd < 0 && errno == EEXIST);
     if (f->fd < 0) {
         int rc = fail_errno(err, path, "writing");
 
@@ -183,9 +194,12 @@ int file_replace(const char *path, const void *bytes, size_t n, struct hpo_err *
 
 int file_mkdirs(const char *path, struct hpo_err *err)
 {
-    char *copy = xstrdup(path);
+    char *copy;
     int rc = 0;
 
+    if (!*path)
+        return hpo_fail(err, HPO_EMISSING, "a folder without a name cannot be made");
+    copy = xstrdup(path);
     for (char *p = copy + 1;; p++) {
         if (*p && *p != '/')
             continue;
@@ -208,17 +222,19 @@ int file_mkdirs(const char *path, struct hpo_err *err)
 
 int file_remove_tree(const char *path, struct hpo_err *err)
 {
-    DIR *d = opendir(path);
     struct dirent *e;
+    struct stat top;
     int rc = 0;
+    DIR *d;
 
-    if (!d) {
-        if (errno == ENOENT)
-            return 0;
-        if (errno == ENOTDIR && unlink(path) == 0)
-            return 0;
-        return fail_errno(err, path, "removing");
-    }
+    /* A link to a folder is a link: what it points at is not ours to remove. */
+    if (lstat(path, &top))
+        return errno == ENOENT || errno == ENOTDIR ? 0 : fail_errno(err, path, "removing");
+    if (!S_ISDIR(top.st_mode))
+        return unlink(path) && errno != ENOENT ? fail_errno(err, path, "removing") : 0;
+    d = opendir(path);
+    if (!d)
+        return errno == ENOENT ? 0 : fail_errno(err, path, "removing");
     while (!rc && (e = readdir(d))) {
         struct str child = {0};
         struct stat st;

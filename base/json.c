@@ -33,8 +33,10 @@ void json_write(const cJSON *j, struct str *ret)
 
 cJSON *json_parse(const char *text, size_t n)
 {
-    int depth = 0;
+    const char *end = text;
     bool in_string = false;
+    int depth = 0;
+    cJSON *j;
 
     /* cJSON recurses up to 1,000 levels; nothing of ours is deeper than a few. */
     for (size_t i = 0; i < n; i++) {
@@ -52,14 +54,21 @@ cJSON *json_parse(const char *text, size_t n)
             depth--;
         }
     }
-    return cJSON_ParseWithLength(text, n);
+    j = cJSON_ParseWithLengthOpts(text, n, &end, false);
+    for (; j && end < text + n; end++)
+        if (!strchr(" \t\r\n", *end) || !*end) {
+            cJSON_Delete(j);
+            return NULL;
+        }
+    return j;
 }
 
 double json_get_number(const cJSON *object, const char *key)
 {
     const cJSON *v = cJSON_GetObjectItemCaseSensitive(object, key);
 
-    return cJSON_IsNumber(v) ? v->valuedouble : NAN;
+    /* 1e999 is a number to a JSON grammar and none to us. */
+    return cJSON_IsNumber(v) && isfinite(v->valuedouble) ? v->valuedouble : NAN;
 }
 
 const char *json_get_string(const cJSON *object, const char *key)

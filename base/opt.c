@@ -60,12 +60,15 @@ const char *hpo_opt_allowed(const struct hpo_opt *o, struct arena *a)
                 str_addc(&s, *p);
     }
     if (bounded(o)) {
-        if (o->min > -HUGE_VAL)
-            str_addf(&s, " %s %s", o->flags & HPO_OPT_MIN_OPEN ? "above" : "from",
-                     number(o, o->min, lo));
-        if (o->max < HUGE_VAL)
-            str_addf(&s, " %s %s", o->flags & HPO_OPT_MAX_OPEN ? "and below" : "to",
-                     number(o, o->max, hi));
+        bool has_min = o->min > -HUGE_VAL, min_open = o->flags & HPO_OPT_MIN_OPEN;
+
+        if (has_min)
+            str_addf(&s, " %s %s", min_open ? "above" : "from", number(o, o->min, lo));
+        if (o->max < HUGE_VAL && has_min && !min_open && !(o->flags & HPO_OPT_MAX_OPEN))
+            str_addf(&s, " to %s", number(o, o->max, hi));
+        else if (o->max < HUGE_VAL)
+            str_addf(&s, "%s %s %s", has_min ? " and" : "",
+                     o->flags & HPO_OPT_MAX_OPEN ? "below" : "at most", number(o, o->max, hi));
     }
     if (o->flags & HPO_OPT_AUTO)
         str_add(&s, ", or auto");
@@ -76,7 +79,9 @@ const char *hpo_opt_allowed(const struct hpo_opt *o, struct arena *a)
 
 static int bad(const struct hpo_opt *o, const char *text, struct arena *a, struct hpo_err *err)
 {
-    return hpo_fail(err, HPO_ECONFIG, "'%s' is not allowed here: %s", text, hpo_opt_allowed(o, a));
+    /* What is allowed must fit behind it, however long the text. */
+    return hpo_fail(err, HPO_ECONFIG, "'%.80s%s' is not allowed here: %s", text,
+                    strlen(text) > 80 ? "..." : "", hpo_opt_allowed(o, a));
 }
 
 static bool in_range(const struct hpo_opt *o, double v)

@@ -43,7 +43,8 @@ static void grow(struct str *s, size_t more)
 void str_addn(struct str *s, const char *text, size_t n)
 {
     grow(s, n);
-    memcpy(s->s + s->n, text, n);
+    if (n)
+        memcpy(s->s + s->n, text, n);
     s->n += n;
     s->s[s->n] = 0;
 }
@@ -86,7 +87,7 @@ const char *str_double(char *buf, double v)
         if (strtod(buf, NULL) == v)
             break;
     }
-    /* "1e+02" reads badly where "100" is as exact: whole numbers of ordinary size are written out. */
+    /* "1e+02" reads badly where "100" is as exact: whole numbers of ordinary size in full. */
     if (strchr(buf, 'e') && fabs(v) < 1e15 && fabs(v) >= 1 && v == floor(v))
         snprintf(buf, HPO_DOUBLE_TEXT, "%.0f", v);
     return buf;
@@ -132,50 +133,48 @@ bool str_to_int(const char *text, int64_t *ret)
 
 bool str_to_seconds(const char *text, double *ret)
 {
+    static const struct {
+        char name;
+        double seconds;
+    } units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
     double total = 0, v;
     const char *p = text;
+    size_t unit = 0;
 
-    if (!*p)
-        return false;
-    while (*p) {
-        char number[32];
-        size_t n = strspn(p, "0123456789.");
-        double unit = 1;
+    if (str_to_double(text, &v)) {
+        if (*text == '-' || *text == '+')
+            return false;
+        *ret = v;
+        return true;
+    }
+    /* Largest unit first, each at most once: "30m1h" is more likely a slip than meant. */
+    do {
+        char number[HPO_DOUBLE_TEXT];
+        size_t n = strspn(p, "0123456789.eE+-");
 
-        if (n == 0 || n >= sizeof(number))
+        if (*p == '-' || *p == '+' || n >= sizeof(number))
             return false;
         memcpy(number, p, n);
         number[n] = 0;
         if (!str_to_double(number, &v))
             return false;
         p += n;
-        switch (*p) {
-        case 'd':
-            unit = 86400;
-            break;
-        case 'h':
-            unit = 3600;
-            break;
-        case 'm':
-            unit = 60;
-            break;
-        case 's':
-        case 0:
-            break;
-        default:
+        while (unit < HPO_LEN(units) && units[unit].name != *p)
+            unit++;
+        if (unit == HPO_LEN(units))
             return false;
-        }
-        if (*p)
-            p++;
-        total += v * unit;
-    }
+        total += v * units[unit++].seconds;
+        p++;
+    } while (*p);
+    if (!isfinite(total))
+        return false;
     *ret = total;
     return true;
 }
 
 const char *str_seconds(char *buf, double seconds)
 {
-    long long s = seconds > 0 ? (long long)(seconds + 0.5) : 0;
+    long long s = seconds > 0 ? (long long)(fmin(seconds, 1e15) + 0.5) : 0;
 
     if (s >= 3600)
         snprintf(buf, HPO_DOUBLE_TEXT, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);

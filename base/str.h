@@ -35,7 +35,8 @@ const char *str_double(char *buf, double v);
 bool str_to_double(const char *text, double *ret);
 bool str_to_int(const char *text, int64_t *ret);
 
-/* "90", "90s", "15m", "2h", "1h30m", "1d" -> seconds. */
+/* "90", "90s", "15m", "2h", "1h30m", "1d" -> seconds: one number, or numbers with units, the largest
+ * unit first. */
 bool str_to_seconds(const char *text, double *ret);
 /* 3725 -> "1:02:05", 42.3 -> "0:42". buf has room for HPO_DOUBLE_TEXT bytes; returns buf. */
 const char *str_seconds(char *buf, double seconds);

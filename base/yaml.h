@@ -37,6 +37,9 @@ struct yaml_node *yaml_new_seq(struct arena *a);
 struct yaml_node *yaml_new_scalar(struct arena *a, const char *text); /* plain */
 struct yaml_node *yaml_clone(struct arena *a, const struct yaml_node *n);
 void yaml_append(struct arena *a, struct yaml_node *seq, struct yaml_node *item);
+/* The caller knows that the key is not there yet. */
+void yaml_append_pair(struct arena *a, struct yaml_node *map, struct yaml_node *key,
+                      struct yaml_node *val);
 
 struct yaml_node *yaml_get(const struct yaml_node *map, const char *key); /* NULL: not there */
 /* Follow "a.b.c" through maps. */
@@ -48,8 +51,12 @@ bool yaml_put_path(struct arena *a, struct yaml_node *map, const char *path, str
 /* The plain words of YAML 1.2's core schema. A quoted scalar is none of them. */
 bool yaml_is_null(const struct yaml_node *n); /* null, ~, or empty plain */
 
+/* Would the text, unquoted, be read as a null, a boolean or a number by a reader of the core schema
+ * (or by one of YAML 1.1, which knows "yes" and "on" as well)? */
+bool yaml_looks_special(const char *text);
+
 /* As text that yaml_parse reads back as the same tree: block style for maps, flow style for maps
- * and sequences that hold only scalars and fit on a line. */
+ * and sequences that hold only scalars and fit on a line. Scalars that must be quoted are. */
 void yaml_write(const struct yaml_node *n, struct str *ret);
 
 #endif

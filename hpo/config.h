@@ -59,11 +59,15 @@ struct study_config {
     struct hpo_space space;
     int objective;  /* index into metric_registry */
     int max_epochs; /* of any trial: fold * max_epochs + epoch is a step */
-    struct yaml_node *tree; /* the checked file with --set applied */
+    struct yaml_node *tree; /* the checked file with --set applied; typed sections as mappings,
+                               paths absolute, name, metric and direction filled in */
+    const struct hpo_section *sections; /* study_sections() */
 };
 
-/* A study file's text -> *ret. sets: "KEY=VALUE" overrides, applied before checking. Mistakes go to
- * diags (its arena must be set) and HPO_ECONFIG is returned; *ret must be released either way. */
+/* A study file's text -> *ret. sets: "KEY=VALUE" overrides, applied before checking; a mistake in
+ * one has the place "--set KEY=VALUE". Mistakes go to diags (its arena must be set) and HPO_ECONFIG
+ * is returned; *ret must be released either way. A relative data.path or data.cache starts at the
+ * folder of the file; in a --set, at the working directory. */
 int study_config_parse(struct study_config *ret, const char *text, size_t n, const char *file,
                        const char *const *sets, int n_sets, struct diags *diags);
 /* The same from a path; HPO_EMISSING and HPO_EIO go to err. */
@@ -86,13 +90,16 @@ int study_config_trial(const struct study_config *c, const double *values, struc
 /* The same as a study file without `space:` that trains this one configuration (report --best). */
 void study_config_single(const struct study_config *c, const double *values, struct str *ret);
 
-/* What must stay the same while a study goes on, as "key: value" lines in a fixed order: data and
- * trainer sections, folds, epochs, metric, direction, space, seed, sampler. The data set's digest is
- * added by the study. */
+/* What must stay the same while a study goes on, as "key: value" lines in a fixed order: whatever
+ * changes the value of a configuration (data, folds, trainer), its meaning (metric, direction,
+ * study.epoch) or what is proposed (space, seed, sampler). Not: name, trials, timeout,
+ * max_failures, pruner and devices, which may change between runs, and where the data lies; the
+ * data set's digest is added by the study. Base values that every trial replaces are left out. */
 void study_config_identity(const struct study_config *c, struct str *ret);
 
-/* Every section of the file in order, for documentation, schema, list. Ends with path NULL. */
-extern const struct hpo_section study_sections[];
+/* Every section of the file in order, offsets into struct study_config: those of hpo/ and, under
+ * "trainer", those of tr_sections. Ends with path NULL; allocated in a. */
+const struct hpo_section *study_sections(struct arena *a);
 
 /* The JSON Schema (draft-07) of the study file, and docs/study-file.md, from the tables. */
 void study_schema_write(struct str *ret);

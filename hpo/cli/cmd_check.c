@@ -1,0 +1,205 @@
+/* hpo check STUDY.yaml: read everything, run nothing. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "hpo/cli/args.h"
+#include "hpo/cli/command.h"
+#include "hpo/cli/data_print.h"
+#include "hpo/cli/paths.h"
+#include "hpo/cli/study_data.h"
+#include "hpo/devices.h"
+
+struct check_args {
+    struct arg_texts sets;
+    const char *runs;
+    bool json;
+};
+
+static const struct arg table[] = {
+    {"--set", ARG_TEXTS, offsetof(struct check_args, sets)},
+    {"--dir", ARG_TEXT, offsetof(struct check_args, runs)},
+    {"--json", ARG_FLAG, offsetof(struct check_args, json)},
+    {NULL, ARG_FLAG, 0},
+};
+
+/* What a check found out. */
+struct found {
+    const struct study_config *config;
+    struct tr_dataset data;
+    struct tr_folds folds;
+    struct device_spec *device;
+    int n_devices;
+    struct tr_cost cost; /* of the configuration with every parameter at the middle of its range */
+    int64_t count;       /* configurations of the space; -1: infinite */
+    double train_images; /* of the whole study */
+};
+
+static int middle_config(const struct study_config *c, struct arena *a, struct trial_config *ret,
+                         struct hpo_err *err)
+{
+    double *values = ARENA_ARRAY(a, double, c->space.n + 1);
+
+    for (int i = 0; i < c->space.n; i++)
+        values[i] = hpo_param_decode(&c->space.params[i], 0.5);
+    hpo_space_mask(&c->space, values);
+    return study_config_trial(c, values, a, ret, err);
+}
+
+static int find(struct found *f, struct arena *a, struct hpo_err *err)
+{
+    const struct study_config *c = f->config;
+    struct trial_config middle;
+    int run = c->folds.run > 0 ? c->folds.run : c->folds.k;
+    int rc = devices_resolve(c, a, &f->device, &f->n_devices, err);
+
+    if (!rc)
+        rc = study_data_open(c, &f->data, NULL, NULL, err);
+    if (!rc)
+        rc = study_data_check(c, &f->data, err);
+    if (!rc)
+        rc = tr_folds_make(&f->folds, f->data.images.labels, f->data.images.n,
+                           f->data.images.classes, c->folds.k, c->folds.stratified,
+                           (uint64_t)c->study.seed, NULL, err);
+    if (!rc)
+        rc = middle_config(c, a, &middle, err);
+    if (!rc)
+        rc = tr_cost(f->device[0].backend, &middle.trainer, &f->data, &f->cost, err);
+    if (rc)
+        return rc;
+    f->count = hpo_space_count(&c->space);
+    f->train_images = (double)f->data.images.n * (c->folds.k - 1) / c->folds.k * run *
+                      middle.trainer.epochs * c->study.trials;
+    return 0;
+}
+
+static void print_space(const struct hpo_space *s, struct str *ret)
+{
+    char lo[HPO_DOUBLE_TEXT], hi[HPO_DOUBLE_TEXT], step[HPO_DOUBLE_TEXT];
+
+    for (int i = 0; i < s->n; i++) {
+        const struct hpo_param *p = &s->params[i];
+
+        str_addf(ret, "  %-26s ", p->name);
+        if (p->kind == HPO_PARAM_CATEGORICAL) {
+            for (int k = 0; k < p->n_choices; k++)
+                str_addf(ret, "%s%s", k ? ", " : "one of ", p->choices[k].text);
+        } else {
+            str_addf(ret, "%s from %s to %s%s", p->kind == HPO_PARAM_INT ? "whole" : "real",
+                     str_double(lo, p->low), str_double(hi, p->high), p->log ? ", log" : "");
+            if (p->step > 0 && !(p->kind == HPO_PARAM_INT && p->step == 1))
+                str_addf(ret, " by %s", str_double(step, p->step));
+        }
+        for (int k = 0; k < p->n_when; k++) {
+            const struct hpo_param *parent = &s->params[p->when[k].param];
+
+            str_addf(ret, "%s%s is ", k ? " and " : ", when ", parent->name);
+            for (int v = 0; v < p->when[k].n_values; v++)
+                str_addf(ret, "%s%s", v ? " or " : "",
+                         hpo_param_text(parent, p->when[k].values[v], lo));
+        }
+        str_addc(ret, '\n');
+    }
+}
+
+static void print_text(const struct found *f, struct str *ret)
+{
+    const struct study_config *c = f->config;
+    int run = c->folds.run > 0 ? c->folds.run : c->folds.k;
+    char buf[HPO_DOUBLE_TEXT];
+
+    str_addf(ret, "study      %s: %s %s, %d trials\n", c->study.name,
+             c->study.direction ? "maximize" : "minimize", c->study.metric_name, c->study.trials);
+    str_addf(ret, "sampler    %s\npruner     %s\n", hpo_plugin_of(c->sampler.ops)->name,
+             hpo_plugin_of(c->pruner.ops)->name);
+    str_addf(ret, "space      %d parameters", c->space.n);
+    if (f->count >= 0)
+        str_addf(ret, ", %s configurations", str_double(buf, (double)f->count));
+    str_addc(ret, '\n');
+    print_space(&c->space, ret);
+    str_addf(ret, "devices   ");
+    for (int i = 0; i < f->n_devices; i++)
+        str_addf(ret, " %s (%d at once, %d threads each)", f->device[i].name, f->device[i].slots,
+                 f->device[i].threads);
+    str_addf(ret, "\nfolds      %d of %d trained, %s, %s\n", run, c->folds.k,
+             c->folds.stratified ? "stratified" : "not stratified",
+             c->folds.order == TR_EPOCH_FIRST ? "side by side" : "one after the other");
+    data_print(&f->data, &f->folds, ret);
+    str_addf(ret, "\ncost       with every parameter at the middle of its range:\n"
+                  "  weights            %.0f\n  multiply-adds      %.2f million an image, forward\n"
+                  "  memory             %.1f MB\n  images trained on  %.0f a trial, %.0f in all\n",
+             f->cost.weights, f->cost.macs * 1e-6, f->cost.bytes * 1e-6,
+             f->train_images / c->study.trials, f->train_images);
+}
+
+static void print_json(const struct found *f, struct str *ret)
+{
+    const struct study_config *c = f->config;
+    cJSON *j = cJSON_CreateObject(), *a;
+
+    json_put_string(j, "study", c->study.name);
+    json_put_string(j, "direction", c->study.direction ? "maximize" : "minimize");
+    json_put_string(j, "metric", c->study.metric_name);
+    json_put_number(j, "trials", c->study.trials);
+    json_put_string(j, "sampler", hpo_plugin_of(c->sampler.ops)->name);
+    json_put_string(j, "pruner", hpo_plugin_of(c->pruner.ops)->name);
+    json_put_number(j, "parameters", c->space.n);
+    json_put_number(j, "configurations", f->count >= 0 ? (double)f->count : NAN);
+    a = cJSON_AddArrayToObject(j, "devices");
+    for (int i = 0; i < f->n_devices; i++)
+        cJSON_AddItemToArray(a, cJSON_CreateString(f->device[i].name));
+    cJSON_AddItemToObject(j, "data", data_json(&f->data, &f->folds));
+    json_put_number(j, "weights", f->cost.weights);
+    json_put_number(j, "macs", f->cost.macs);
+    json_put_number(j, "bytes", f->cost.bytes);
+    json_put_number(j, "train_images", f->train_images);
+    json_write(j, ret);
+    str_addc(ret, '\n');
+    cJSON_Delete(j);
+}
+
+static int run(int argc, char **argv, struct hpo_err *err)
+{
+    struct check_args args = {.runs = DEFAULT_RUNS};
+    const char **rest = xcalloc((size_t)argc, sizeof(*rest)), *file;
+    struct study_config config = {0};
+    struct found f = {.config = &config};
+    struct arena a = {0};
+    struct str text = {0};
+    int n, rc;
+
+    rc = args_parse(table, &args, argc, argv, 1, rest, &n, err);
+    if (!rc && n != 1)
+        rc = hpo_fail(err, HPO_ECONFIG, "check: which study? usage: hpo check STUDY.yaml");
+    if (!rc)
+        rc = study_file_find(rest[0], args.runs, &a, &file, err);
+    if (rc == HPO_EMISSING)
+        rc = err->rc = HPO_ECONFIG;
+    if (!rc)
+        rc = study_read(&config, file, args.sets.item, args.sets.n, err);
+    if (!rc)
+        rc = find(&f, &a, err);
+    if (!rc) {
+        if (args.json)
+            print_json(&f, &text);
+        else
+            print_text(&f, &text);
+        fputs(str_c(&text), stdout);
+    }
+    str_release(&text);
+    tr_folds_release(&f.folds);
+    tr_dataset_close(&f.data);
+    study_config_release(&config);
+    arena_release(&a);
+    free(rest);
+    return !rc ? EXIT_DONE : rc == HPO_ECONFIG ? EXIT_MISTAKE : EXIT_FAILED;
+}
+
+const struct command_ops command_check = {
+    .plugin = {.name = "check", .help = "Read a study and its data, say what it is, run nothing."},
+    .usage = "check STUDY.yaml [--set KEY=VALUE]... [--json]\n\n"
+             "  Prints the space, the devices, the data (classes, folds, mean and deviation) and\n"
+             "  what a trial costs; every mistake in the file with its line.\n",
+    .main = run,
+};

@@ -1,0 +1,161 @@
+/* hpo report: results of a study, running or not. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "hpo/cli/args.h"
+#include "hpo/cli/command.h"
+#include "hpo/cli/paths.h"
+#include "hpo/cli/study_data.h"
+#include "hpo/cli/view.h"
+#include "hpo/core/report.h"
+
+struct report_args {
+    const char *runs;
+    bool best, json, csv;
+    int top, trial; /* -1: not given */
+};
+
+static const struct arg table[] = {
+    {"--best", ARG_FLAG, offsetof(struct report_args, best)},
+    {"--top", ARG_INT, offsetof(struct report_args, top)},
+    {"--trial", ARG_INT, offsetof(struct report_args, trial)},
+    {"--json", ARG_FLAG, offsetof(struct report_args, json)},
+    {"--csv", ARG_FLAG, offsetof(struct report_args, csv)},
+    {"--dir", ARG_TEXT, offsetof(struct report_args, runs)},
+    {NULL, ARG_FLAG, 0},
+};
+
+/* The learning curve of one trial, collected from the storage. */
+struct curve {
+    struct arena *arena;
+    struct hpo_epoch_report *epoch;
+    int n, cap;
+};
+
+static void on_epoch(void *arg, const struct hpo_epoch_report *r)
+{
+    struct curve *c = arg;
+    struct hpo_epoch_report *e;
+    const char **names;
+
+    if (c->n == c->cap) {
+        c->cap = c->cap ? c->cap * 2 : 64;
+        c->epoch = xrealloc(c->epoch, sizeof(*c->epoch) * (size_t)c->cap);
+    }
+    e = &c->epoch[c->n++];
+    *e = *r;
+    names = ARENA_ARRAY(c->arena, const char *, r->n_metrics);
+    for (int i = 0; i < r->n_metrics; i++)
+        names[i] = arena_strdup(c->arena, r->names[i]);
+    e->names = names;
+    e->values = arena_dup(c->arena, r->values, sizeof(double) * (size_t)r->n_metrics);
+}
+
+static int pick_trial(const struct report_args *a, struct report *r, struct hpo_err *err)
+{
+    if (a->trial >= 0) {
+        r->view = REPORT_TRIAL;
+        if (a->trial >= r->history->n)
+            return hpo_fail(err, HPO_ECONFIG, "there is no trial %d: the study has %d", a->trial,
+                            r->history->n);
+        r->trial = r->history->trials[a->trial];
+    } else if (a->best) {
+        r->view = REPORT_BEST;
+        r->trial = hpo_history_best(r->history);
+    }
+    return 0;
+}
+
+static int print(const struct report_args *a, const char *dir, struct arena *arena,
+                 struct hpo_err *err)
+{
+    const struct report_ops *ops =
+        hpo_registry_find((const void *const *)report_registry, a->json  ? "json"
+                                                                : a->csv ? "csv"
+                                                                         : "text");
+    struct storage storage = {storage_registry[0], NULL, arena};
+    struct study_config config = {0};
+    struct hpo_study_info info;
+    struct hpo_history history = {0};
+    struct curve curve = {.arena = arena};
+    struct str single = {0}, text = {0};
+    struct hpo_trial *trials = NULL;
+    const struct hpo_trial **view = NULL;
+    struct report r = {.study = &info, .history = &history, .top = a->top,
+                       .color = terminal_color(STDOUT_FILENO),
+                       .width = terminal_width(STDOUT_FILENO)};
+    int rc;
+
+    storage.priv = arena_alloc(arena, storage.ops->plugin.priv_size);
+    rc = study_read(&config, arena_printf(arena, "%s/study.yaml", dir), NULL, 0, err);
+    if (!rc)
+        rc = storage.ops->open(&storage, arena_printf(arena, "%s/study.db", dir), STORAGE_READ, err);
+    if (!rc)
+        rc = storage.ops->load_study(&storage, &info, err);
+    if (!rc)
+        rc = storage.ops->load_trials(&storage, &config.space, arena, &trials, &history.n, err);
+    if (rc)
+        goto out;
+    view = xcalloc((size_t)history.n + 1, sizeof(*view));
+    for (int i = 0; i < history.n; i++)
+        view[i] = &trials[i];
+    history.trials = view;
+    history.space = &config.space;
+    r.target = config.study.trials;
+    rc = pick_trial(a, &r, err);
+    if (!rc && r.trial) {
+        study_config_single(&config, r.trial->values, &single);
+        r.single = str_c(&single);
+        rc = storage.ops->each_epoch(&storage, r.trial->id, on_epoch, &curve, err);
+        r.epochs = curve.epoch;
+        r.n_epochs = curve.n;
+    }
+    if (!rc)
+        rc = ops->print(&r, &text, err);
+    if (!rc)
+        fputs(str_c(&text), stdout);
+out:
+    storage.ops->close(&storage);
+    study_config_release(&config);
+    str_release(&single);
+    str_release(&text);
+    free(curve.epoch);
+    free(view);
+    return rc;
+}
+
+static int run(int argc, char **argv, struct hpo_err *err)
+{
+    struct report_args a = {.runs = DEFAULT_RUNS, .trial = -1};
+    const char **rest = xcalloc((size_t)argc, sizeof(*rest)), *dir;
+    struct arena arena = {0};
+    int n, rc;
+
+    rc = args_parse(table, &a, argc, argv, 1, rest, &n, err);
+    if (!rc && a.json && a.csv)
+        rc = hpo_fail(err, HPO_ECONFIG, "report: --json or --csv, not both");
+    if (!rc && a.best + (a.top > 0) + (a.trial >= 0) > 1)
+        rc = hpo_fail(err, HPO_ECONFIG, "report: one of --best, --top and --trial");
+    if (!rc)
+        rc = study_folder_find(n ? rest[0] : NULL, a.runs, &arena, &dir, err);
+    if (!rc)
+        rc = print(&a, dir, &arena, err);
+    arena_release(&arena);
+    free(rest);
+    return !rc ? EXIT_DONE : rc == HPO_ECONFIG ? EXIT_MISTAKE : EXIT_FAILED;
+}
+
+const struct command_ops command_report = {
+    .plugin = {.name = "report", .help = "Show the results of a study, also while it runs."},
+    .usage = "report [STUDY] [--best | --top N | --trial N] [--json | --csv] [--dir DIR]\n\n"
+             "  STUDY      the study file, its folder, or its name; none: the one last run here\n"
+             "  --best     the best trial in full, with the study file that repeats it\n"
+             "  --top N    only the N best trials\n"
+             "  --trial N  one trial in full, with its learning curve\n"
+             "  --json     as one JSON document; --csv: a row a trial\n"
+             "  --dir DIR  where studies are kept (runs)\n",
+    .main = run,
+};

@@ -1,0 +1,20 @@
+/* hpo/cli/study_data.h - what several commands do first: read a study file, open its data. */
+#ifndef HPO_CLI_STUDY_DATA_H
+#define HPO_CLI_STUDY_DATA_H
+
+#include "hpo/config.h"
+#include "trainer/data/dataset.h"
+
+/* Read a study file; its mistakes are printed on stderr, all of them, and HPO_ECONFIG is returned
+ * with an empty message. A missing file is HPO_ECONFIG with a message. */
+int study_read(struct study_config *ret, const char *path, const char *const *sets, int n_sets,
+               struct hpo_err *err);
+
+/* Open the data set that the study names. */
+int study_data_open(const struct study_config *c, struct tr_dataset *ret,
+                    tr_decode_progress_fn *progress, void *arg, struct hpo_err *err);
+
+/* Can its folds be made? A class with fewer members than folds is warned about on stderr. */
+int study_data_check(const struct study_config *c, const struct tr_dataset *d, struct hpo_err *err);
+
+#endif

@@ -1,0 +1,110 @@
+#include "hpo/cli/view.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+bool terminal_color(int fd)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+    return isatty(fd) && !(no && *no) && term && strcmp(term, "dumb");
+}
+
+int terminal_width(int fd)
+{
+    struct winsize w;
+
+    if (!isatty(fd))
+        return 0;
+    return ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;
+}
+
+void view_init(struct view *v, bool json)
+{
+    const char *term = getenv("TERM");
+    bool live = isatty(STDOUT_FILENO) && isatty(STDERR_FILENO) && term && strcmp(term, "dumb");
+
+    *v = (struct view){.ops = json ? &view_json : live ? &view_live : &view_plain,
+                       .color = terminal_color(STDERR_FILENO),
+                       .started = clock_monotonic()};
+}
+
+void view_params(const struct study *s, const struct hpo_trial *t, struct str *ret)
+{
+    const struct hpo_space *space = &s->config->space;
+    char buf[HPO_DOUBLE_TEXT];
+
+    for (int i = 0; i < space->n; i++)
+        if (!isnan(t->values[i]))
+            str_addf(ret, "%s%s=%s", ret->n ? " " : "", space->params[i].name,
+                     hpo_param_text(&space->params[i], t->values[i], buf));
+}
+
+void view_result(const struct study *s, const struct hpo_trial *t, struct str *ret)
+{
+    str_addf(ret, "%s %.4f", s->config->study.metric_name, study_value(s, t->value));
+    if (t->n_folds > 1)
+        str_addf(ret, " +- %.4f over %d folds", hpo_trial_std(t), t->n_folds);
+}
+
+void view_trial_end(const struct study *s, const struct hpo_trial *t, struct str *ret)
+{
+    const struct hpo_trial *best = hpo_history_best(&s->history);
+    char buf[HPO_DOUBLE_TEXT];
+
+    str_addf(ret, "trial %d ", t->number);
+    if (t->state == HPO_TRIAL_FAIL) {
+        str_addf(ret, "failed: %s", t->reason ? t->reason : "unknown reason");
+    } else {
+        str_add(ret, t->state == HPO_TRIAL_PRUNED ? "pruned: " : "complete: ");
+        view_result(s, t, ret);
+        str_addf(ret, " in %s", str_seconds(buf, t->seconds));
+    }
+    if (best == t)
+        str_add(ret, ", the best so far");
+    else if (best)
+        str_addf(ret, ", best is trial %d with %.4f", best->number, study_value(s, best->value));
+}
+
+void view_summary(const struct study *s, enum run_end end, struct str *ret)
+{
+    const struct hpo_trial *best = hpo_history_best(&s->history);
+    int failed = hpo_history_count(&s->history, HPO_TRIAL_FAIL);
+
+    str_addf(ret, "study %s: ", s->config->study.name);
+    switch (end) {
+    case RUN_DONE:
+        str_addf(ret, "done, %d trials finished", study_finished(s));
+        break;
+    case RUN_EXHAUSTED:
+        str_addf(ret, "done after %d of %d trials: %s", study_finished(s), s->config->study.trials,
+                 s->exhausted_why);
+        break;
+    case RUN_TIMEOUT:
+        str_addf(ret, "stopped by study.timeout after %d of %d trials; the same command goes on",
+                 study_finished(s), s->config->study.trials);
+        break;
+    case RUN_FAILURES:
+        str_addf(ret, "stopped: %d trials in a row failed (study.max_failures)",
+                 s->failures_in_a_row);
+        break;
+    case RUN_INTERRUPTED:
+        str_addf(ret, "interrupted after %d of %d trials, everything is saved; the same command "
+                      "goes on",
+                 study_finished(s), s->config->study.trials);
+        break;
+    }
+    if (failed)
+        str_addf(ret, ", %d failed", failed);
+    if (best) {
+        str_addf(ret, "\nbest: trial %d, ", best->number);
+        view_result(s, best, ret);
+        str_addf(ret, "\nhpo report %s --best shows it in full", s->dir);
+    }
+    str_addc(ret, '\n');
+}

@@ -1,0 +1,174 @@
+/* The tables of the study file: the options of hpo/ itself, and the list of all sections. */
+#include <math.h>
+#include <string.h>
+
+#include "hpo/config_impl.h"
+#include "trainer/metric.h"
+
+static const struct hpo_opt study_options[] = {
+    HPO_OPT(STR, struct study_opts, name, "name", NULL, 0, 0, 0,
+            "names the study and its folder: letters, digits, '-', '_' and '.'; without it, the "
+            "name of the file"),
+    HPO_OPT_WORDS(struct study_opts, direction, "direction", NULL, "minimize|maximize", 0,
+                  "what is better; without it, what the metric says, and it cannot say otherwise"),
+    HPO_OPT(STR, struct study_opts, metric_name, "metric", "accuracy", 0, 0, 0,
+            "what a trial is judged by"),
+    HPO_OPT(INT, struct study_opts, trials, "trials", "20", 1, 10000000, 0,
+            "finished trials (complete and pruned) of the whole study, over every run of it"),
+    HPO_OPT(TIME, struct study_opts, timeout, "timeout", NULL, 1, 1e9, 0,
+            "no trial starts after this time, counted from the start of a run"),
+    HPO_OPT(INT, struct study_opts, seed, "seed", "0", 0, 2147483647, 0,
+            "every random number of the study comes from it"),
+    HPO_OPT_WORDS(struct study_opts, epoch, "epoch", "best", "best|last", 0,
+                  "the epoch of a fold that counts"),
+    HPO_OPT(INT, struct study_opts, max_failures, "max_failures", "5", 0, 1000000, 0,
+            "this many failed trials in a row stop the study; 0: nothing does"),
+    {0},
+};
+
+static const struct hpo_opt devices_options[] = {
+    HPO_OPT(LIST, struct devices_opts, use, "use", "auto", 0, 0, 0,
+            "auto, a device, or a list of devices; a device named twice runs two workers"),
+    HPO_OPT(INT, struct devices_opts, trials_per_device, "trials_per_device", "1", 1, 64, 0,
+            "concurrent trials on one device"),
+    HPO_OPT(INT, struct devices_opts, threads, "threads", "auto", 1, 1024, HPO_OPT_AUTO,
+            "CPU threads of a trial; auto shares the cores out"),
+    {0},
+};
+
+static const struct hpo_opt data_options[] = {
+    HPO_OPT(STR, struct data_opts, path, "path", NULL, 0, 0, HPO_OPT_REQUIRED | HPO_OPT_FIXED,
+            "a folder with a folder a class, or a CSV manifest; relative to the study file"),
+    HPO_OPT(STR, struct data_opts, cache, "cache", NULL, 0, 0, HPO_OPT_FIXED,
+            "folder of the decoded images; without it, hpo in $XDG_CACHE_HOME or ~/.cache"),
+    HPO_OPT(INT, struct data_opts, image_size, "image_size", "32", 8, 1024, 0,
+            "images are resized to squares of this many pixels a side"),
+    HPO_OPT(INT, struct data_opts, limit, "limit", "0", 0, 2147483647, HPO_OPT_FIXED,
+            "use a stratified subset of this many images; 0: all"),
+    HPO_OPT_WORDS(struct data_opts, resize, "resize", "crop", "crop|stretch", HPO_OPT_FIXED,
+                  "images that are not square: cut the centre out, or squash"),
+    HPO_OPT_WORDS(struct data_opts, on_error, "on_error", "fail", "fail|skip", HPO_OPT_FIXED,
+                  "an image that cannot be read: stop, or go on without it"),
+    {0},
+};
+
+static const struct hpo_opt folds_options[] = {
+    HPO_OPT(INT, struct folds_opts, k, "k", "5", 2, TR_MAX_FOLDS, HPO_OPT_FIXED,
+            "parts that the images are split into; each validates once"),
+    HPO_OPT(BOOL, struct folds_opts, stratified, "stratified", "true", 0, 0, HPO_OPT_FIXED,
+            "every fold has the same share of each class (StratifiedKFold); false: KFold"),
+    HPO_OPT(INT, struct folds_opts, run, "run", "auto", 1, TR_MAX_FOLDS,
+            HPO_OPT_AUTO | HPO_OPT_FIXED, "how many of the k folds are trained; auto: all"),
+    HPO_OPT_WORDS(struct folds_opts, order, "order", "fold_first", "fold_first|epoch_first",
+                  HPO_OPT_FIXED,
+                  "fold after fold through all epochs, or all folds side by side, an epoch each"),
+    {0},
+};
+
+#define KINDS(registry) ((const void *const *)(registry))
+
+static const struct hpo_section own_sections[] = {
+    {"study", "what is looked for, and how long", study_options, NULL, NULL,
+     offsetof(struct study_config, study)},
+    {"sampler", "proposes the values of the next trial", NULL, KINDS(sampler_registry), "random",
+     offsetof(struct study_config, sampler)},
+    {"pruner", "stops trials that are not worth going on with", NULL, KINDS(pruner_registry),
+     "none", offsetof(struct study_config, pruner)},
+    {"devices", "what trials run on", devices_options, NULL, NULL,
+     offsetof(struct study_config, devices)},
+    {"data", "the labelled images", data_options, NULL, NULL, offsetof(struct study_config, data)},
+    {"data.folds", "k-fold cross validation, the same split for every trial", folds_options, NULL,
+     NULL, offsetof(struct study_config, folds)},
+};
+
+const struct hpo_section *study_sections(struct arena *a)
+{
+    int n_own = (int)HPO_LEN(own_sections), n = 0;
+    struct hpo_section *ret;
+
+    while (tr_sections[n].path)
+        n++;
+    ret = ARENA_ARRAY(a, struct hpo_section, n_own + n + 1);
+    memcpy(ret, own_sections, sizeof(own_sections));
+    for (int i = 0; i < n; i++) {
+        struct hpo_section *s = &ret[n_own + i];
+
+        *s = tr_sections[i];
+        s->path = *s->path ? arena_printf(a, "trainer.%s", s->path) : "trainer";
+        s->offset += offsetof(struct study_config, trainer);
+    }
+    return ret;
+}
+
+const struct hpo_section *config_section(const struct hpo_section *all, const char *path)
+{
+    for (; all->path; all++)
+        if (!strcmp(all->path, path))
+            return all;
+    return NULL;
+}
+
+const char *config_space_path(const struct hpo_section *s)
+{
+    static const char *const roots[] = {"trainer", "data"};
+
+    for (size_t i = 0; i < HPO_LEN(roots); i++) {
+        size_t n = strlen(roots[i]);
+
+        if (!strncmp(s->path, roots[i], n) && (!s->path[n] || s->path[n] == '.'))
+            return s->path[n] ? s->path + n + 1 : "";
+    }
+    return NULL;
+}
+
+/* Has any of the section's types, or the section itself, this option? */
+static bool section_has(const struct hpo_section *s, const char *key)
+{
+    if (!s->kinds)
+        return hpo_opt_find(s->opts, key) != NULL;
+    for (const void *const *k = s->kinds; *k; k++)
+        if (hpo_opt_find(hpo_plugin_of(*k)->opts, key))
+            return true;
+    return !strcmp(key, "type");
+}
+
+struct config_target config_target_of(const struct hpo_section *all, const char *path)
+{
+    const char *dot = strrchr(path, '.'), *key = dot ? dot + 1 : path;
+    size_t n = dot ? (size_t)(dot - path) : 0;
+
+    for (; all->path; all++) {
+        const char *head = config_space_path(all);
+
+        if (head && strlen(head) == n && !memcmp(head, path, n) && section_has(all, key))
+            return (struct config_target){all, key, all->kinds && !strcmp(key, "type")};
+    }
+    return (struct config_target){NULL, key, false};
+}
+
+static void add_searchable(const char *head, const struct hpo_opt *opts, struct words *ret)
+{
+    for (; opts && opts->name; opts++)
+        if (!(opts->flags & HPO_OPT_FIXED))
+            words_add(ret, *head ? arena_printf(ret->a, "%s.%s", head, opts->name) : opts->name);
+}
+
+void config_add_searchable(const struct hpo_section *all, struct words *ret)
+{
+    for (; all->path; all++) {
+        const char *head = config_space_path(all);
+
+        if (!head)
+            continue;
+        add_searchable(head, all->opts, ret);
+        if (all->kinds)
+            words_add(ret, arena_printf(ret->a, "%s.type", head));
+        for (const void *const *k = all->kinds; k && *k; k++)
+            add_searchable(head, hpo_plugin_of(*k)->opts, ret);
+    }
+}
+
+const void *const *config_names_of(const struct hpo_section *s, const struct hpo_opt *o)
+{
+    return s->opts == study_options && !strcmp(o->name, "metric") ? KINDS(metric_registry) : NULL;
+}

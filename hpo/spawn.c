@@ -1,0 +1,61 @@
+#include "hpo/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* In the child, between fork and exec: only what is async-signal-safe. */
+static void become_worker(const char *program, int fd, int lock_fd, pid_t parent)
+{
+    char *const argv[] = {(char *)(uintptr_t) "hpo", (char *)(uintptr_t) "worker", NULL};
+    int high, high_lock;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1); /* it died before we asked to be told */
+    /* Out of the way of 3 and 4 first: either may be one of them. */
+    high = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+    high_lock = lock_fd >= 0 ? fcntl(lock_fd, F_DUPFD_CLOEXEC, 10) : -1;
+    if (high < 0 || dup2(high, WORKER_FD) < 0 ||
+        (high_lock >= 0 && dup2(high_lock, WORKER_LOCK_FD) < 0))
+        _exit(1);
+    /* SIGINT and SIGTERM stay blocked until the worker ignores them (worker_main). */
+    execv(program, argv);
+    _exit(127);
+}
+
+int spawn_worker(const char *program, int lock_fd, pid_t *ret_pid, int *ret_fd, struct hpo_err *err)
+{
+    pid_t parent = getpid(), pid;
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+        return hpo_fail(err, HPO_EIO, "starting a worker: %s", strerror(errno));
+    pid = fork();
+    if (pid == 0)
+        become_worker(program, pair[1], lock_fd, parent);
+    close(pair[1]);
+    if (pid < 0) {
+        close(pair[0]);
+        return hpo_fail(err, HPO_EIO, "starting a worker: %s", strerror(errno));
+    }
+    *ret_pid = pid;
+    *ret_fd = pair[0];
+    return 0;
+}
+
+void describe_exit(int wait_status, char *buf, size_t n)
+{
+    if (WIFSIGNALED(wait_status))
+        snprintf(buf, n, "was killed by signal %d (%s)", WTERMSIG(wait_status),
+                 strsignal(WTERMSIG(wait_status)));
+    else
+        snprintf(buf, n, "ended with status %d", WEXITSTATUS(wait_status));
+}

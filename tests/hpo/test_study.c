@@ -1,0 +1,270 @@
+/* The rules of a study: what runs next, resuming, direction, failures, what may not change. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "hpo/study.h"
+
+static const char *const file_text =
+    "study: {name: t, metric: accuracy, trials: 4, seed: 7, max_failures: 2}\n"
+    "data: {path: pictures, folds: {k: 2}}\n"
+    "trainer: {epochs: 3}\n"
+    "space:\n"
+    "  optimizer.lr: {type: float, low: 1e-3, high: 1.0, log: true}\n";
+
+struct fixture {
+    char dir[64];
+    struct study_config config;
+    struct study study;
+    struct arena arena;
+};
+
+static void read_config(struct fixture *f, const char *const *sets, int n)
+{
+    struct diags d = {.arena = &f->arena};
+    int rc = study_config_parse(&f->config, file_text, strlen(file_text), "t.yaml", sets, n, &d);
+
+    if (rc) {
+        struct str s = {0};
+
+        diag_print(&d, &s);
+        fail_msg("%s", str_c(&s));
+    }
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    strcpy(f->dir, "/tmp/hpo-study-XXXXXX");
+    if (!mkdtemp(f->dir))
+        return -1;
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    study_close(&f->study);
+    study_config_release(&f->config);
+    file_remove_tree(f->dir, NULL);
+    arena_release(&f->arena);
+    free(f);
+    return 0;
+}
+
+static void open_study(struct fixture *f)
+{
+    struct hpo_err err = {0};
+
+    if (study_open(&f->study, &f->config, f->dir, "data1", &err))
+        fail_msg("%s", err.msg);
+}
+
+static struct study_trial *take(struct study *s)
+{
+    struct study_trial *t = NULL;
+
+    assert_int_equal(study_next(s, &t, NULL), 0);
+    if (t)
+        assert_int_equal(study_start(s, t, "cpu", 1, NULL), 0);
+    return t;
+}
+
+static void complete(struct study *s, struct study_trial *t, double value)
+{
+    struct tr_result r = {.n_folds = 2, .value = value, .fold = {{0, 1, value, 1}, {1, 2, value, 1}}};
+
+    assert_int_equal(study_finish(s, t, HPO_TRIAL_COMPLETE, &r, NULL, 2, NULL), 0);
+}
+
+static void test_runs_to_its_number(void **state)
+{
+    struct fixture *f = *state;
+    struct study_trial *t;
+
+    read_config(f, NULL, 0);
+    open_study(f);
+    for (int i = 0; i < 4; i++) {
+        assert_false(study_over(&f->study));
+        t = take(&f->study);
+        assert_non_null(t);
+        assert_int_equal(t->t.number, i);
+        complete(&f->study, t, i == 2 ? 0.9 : 0.5);
+    }
+    assert_null(take(&f->study));
+    assert_true(study_over(&f->study));
+    assert_int_equal(hpo_history_best(&f->study.history)->number, 2);
+    assert_true(study_value(&f->study, hpo_history_best(&f->study.history)->value) == 0.9);
+}
+
+static void test_never_more_at_once_than_needed(void **state)
+{
+    struct fixture *f = *state;
+
+    read_config(f, NULL, 0);
+    open_study(f);
+    for (int i = 0; i < 4; i++)
+        assert_non_null(take(&f->study));
+    assert_null(take(&f->study));
+    assert_false(study_over(&f->study));
+}
+
+static void test_goes_on_where_it_was(void **state)
+{
+    struct fixture *f = *state;
+    struct tr_epoch e = {.fold = 0, .epoch = 0, .n_values = 4, .values = {0.3, 0.3, 0.3, 0.3}};
+    struct study_trial *t;
+    bool prune = true;
+    double lr;
+
+    read_config(f, NULL, 0);
+    open_study(f);
+    complete(&f->study, take(&f->study), 0.5);
+    t = take(&f->study);
+    lr = t->t.values[0];
+    assert_int_equal(study_report(&f->study, t, &e, 1, &prune, NULL), 0);
+    assert_false(prune);
+    study_close(&f->study); /* as a kill would leave it */
+
+    open_study(f);
+    assert_true(f->study.resumed);
+    assert_int_equal(f->study.n, 2);
+    assert_int_equal(f->study.trial[1]->t.n_points, 1);
+    t = take(&f->study);
+    assert_int_equal(t->t.number, 1);
+    assert_int_equal(t->t.attempts, 2);
+    assert_true(t->t.values[0] == lr);
+    /* The worker repeats what it had reported: nothing is counted twice. */
+    assert_int_equal(study_report(&f->study, t, &e, 1, &prune, NULL), 0);
+    assert_int_equal(t->t.n_points, 1);
+    assert_true(t->t.points[0].value == -0.3);
+    complete(&f->study, t, 0.7);
+    assert_int_equal(study_finished(&f->study), 2);
+}
+
+static void test_resuming_repeats_no_draw(void **state)
+{
+    struct fixture *f = *state;
+    double straight[4];
+
+    read_config(f, NULL, 0);
+    open_study(f);
+    for (int i = 0; i < 4; i++) {
+        struct study_trial *t = take(&f->study);
+
+        straight[i] = t->t.values[0];
+        complete(&f->study, t, 0.5);
+    }
+    study_close(&f->study);
+    file_remove_tree(f->dir, NULL);
+    assert_int_equal(file_mkdirs(f->dir, NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        struct study_trial *t;
+
+        open_study(f);
+        t = take(&f->study);
+        assert_true(t->t.values[0] == straight[i]);
+        complete(&f->study, t, 0.5);
+        study_close(&f->study);
+    }
+}
+
+static void test_failures_in_a_row_stop_it(void **state)
+{
+    struct fixture *f = *state;
+
+    read_config(f, NULL, 0);
+    open_study(f);
+    for (int i = 0; i < 2; i++) {
+        struct study_trial *t = take(&f->study);
+
+        assert_int_equal(study_finish(&f->study, t, HPO_TRIAL_FAIL, NULL, "why", 0, NULL), 0);
+    }
+    assert_null(take(&f->study));
+    assert_true(study_over(&f->study));
+    assert_int_equal(study_finished(&f->study), 0);
+}
+
+static void test_not_a_number_is_a_failure(void **state)
+{
+    struct fixture *f = *state;
+    struct study_trial *t;
+
+    read_config(f, NULL, 0);
+    open_study(f);
+    t = take(&f->study);
+    complete(&f->study, t, NAN);
+    assert_int_equal(t->t.state, HPO_TRIAL_FAIL);
+}
+
+static void test_a_changed_study_is_refused(void **state)
+{
+    static const struct {
+        const char *set, *says;
+    } changes[] = {
+        {"trainer.epochs=4", "epochs"},
+        {"data.folds.k=3", "k"},
+        {"space.optimizer.lr.high=0.5", "optimizer.lr"},
+        {"study.metric=macro_f1", "metric"},
+    };
+    struct fixture *f = *state;
+    struct hpo_err err = {0};
+
+    read_config(f, NULL, 0);
+    open_study(f);
+    study_close(&f->study);
+    for (size_t i = 0; i < HPO_LEN(changes); i++) {
+        study_config_release(&f->config);
+        read_config(f, &changes[i].set, 1);
+        assert_int_equal(study_open(&f->study, &f->config, f->dir, "data1", &err), HPO_ECONFIG);
+        if (!strstr(err.msg, changes[i].says) || !strstr(err.msg, "->"))
+            fail_msg("%s", err.msg);
+    }
+    study_config_release(&f->config);
+    read_config(f, NULL, 0);
+    assert_int_equal(study_open(&f->study, &f->config, f->dir, "data2", &err), HPO_ECONFIG);
+    assert_non_null(strstr(err.msg, "data1 -> data2"));
+    /* More trials is no change. */
+    study_config_release(&f->config);
+    read_config(f, (const char *const[]){"study.trials=9"}, 1);
+    assert_int_equal(study_open(&f->study, &f->config, f->dir, "data1", &err), 0);
+}
+
+static void test_differences(void **state)
+{
+    struct str s = {0};
+
+    (void)state;
+    assert_int_equal(study_differences("a: 1\nb: 2\n", "a: 1\nb: 2\n", &s), 0);
+    assert_int_equal(study_differences("a: 1\nb: 2\n", "a: 3\nc: 4\n", &s), 3);
+    assert_string_equal(str_c(&s), "  a: 1 -> 3\n  b: 2 -> (not set)\n  c: (not set) -> 4\n");
+    str_release(&s);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(test_runs_to_its_number),
+        CASE(test_never_more_at_once_than_needed),
+        CASE(test_goes_on_where_it_was),
+        CASE(test_resuming_repeats_no_draw),
+        CASE(test_failures_in_a_row_stop_it),
+        CASE(test_not_a_number_is_a_failure),
+        CASE(test_a_changed_study_is_refused),
+        cmocka_unit_test(test_differences),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -26,67 +26,65 @@ static int fail_errno(struct hpo_err *err, const char *path, const char *what)
     return hpo_fail(err, rc, "%s: %s%s%s", path, what, *what ? ": " : "", strerror(errno));
 }
 
-int file_read(const char *path, size_t max, char **ret, size_t *ret_n, struct hpo_err *err)
+/* Everything that is left to read; the file may not know its size (guess 0). */
+static int read_rest(int fd, const char *path, size_t guess, size_t max, char **ret, size_t *ret_n,
+                     struct hpo_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
-    size_t n = 0, cap = 0;
-    char *buf = NULL;
-    struct stat st;
+    size_t n = 0, cap = guess ? guess + 1 : 4096;
+    char *buf = malloc(cap + 1), *more;
+    int rc;
 
-    if (fd < 0)
-        return fail_errno(err, path, "");
-    if (fstat(fd, &st)) {
-        rc = fail_errno(err, path, "");
-        goto out;
-    }
-    if (S_ISDIR(st.st_mode)) {
-        rc = hpo_fail(err, HPO_EFORMAT, "%s: is a folder, not a file", path);
-        goto out;
-    }
-    if (st.st_size > 0 && (uint64_t)st.st_size > max) {
-        rc = hpo_fail(err, HPO_EFORMAT, "%s: is too large (%lld bytes, at most %zu)", path,
-                      (long long)st.st_size, max);
-        goto out;
-    }
-    cap = st.st_size > 0 ? (size_t)st.st_size + 1 : 4096;
-    buf = malloc(cap + 1);
-    if (!buf) {
-        rc = hpo_fail(err, HPO_ENOMEM, "%s: out of memory (%zu bytes)", path, cap);
-        goto out;
-    }
     for (;;) {
-        ssize_t got = read(fd, buf + n, cap - n);
+        ssize_t got;
 
+        if (!buf)
+            return hpo_fail(err, HPO_ENOMEM, "%s: out of memory (%zu bytes)", path, cap);
+        got = read(fd, buf + n, cap - n);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
             rc = fail_errno(err, path, "");
-            goto out;
-        }
-        if (got == 0)
             break;
+        }
+        if (got == 0) {
+            buf[n] = 0;
+            *ret = buf;
+            *ret_n = n;
+            return 0;
+        }
         n += (size_t)got;
         if (n > max) {
             rc = hpo_fail(err, HPO_EFORMAT, "%s: is too large (at most %zu bytes)", path, max);
-            goto out;
+            break;
         }
         if (n == cap) {
-            char *more = realloc(buf, cap * 2 + 1);
-
-            if (!more) {
-                rc = hpo_fail(err, HPO_ENOMEM, "%s: out of memory", path);
-                goto out;
-            }
-            buf = more;
             cap *= 2;
+            more = realloc(buf, cap + 1);
+            if (!more)
+                free(buf);
+            buf = more;
         }
     }
-    buf[n] = 0;
-    *ret = buf;
-    *ret_n = n;
-    buf = NULL;
-out:
     free(buf);
+    return rc;
+}
+
+int file_read(const char *path, size_t max, char **ret, size_t *ret_n, struct hpo_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+    struct stat st;
+
+    if (fd < 0)
+        return fail_errno(err, path, "");
+    if (fstat(fd, &st))
+        rc = fail_errno(err, path, "");
+    else if (S_ISDIR(st.st_mode))
+        rc = hpo_fail(err, HPO_EFORMAT, "%s: is a folder, not a file", path);
+    else if (st.st_size > 0 && (uint64_t)st.st_size > max)
+        rc = hpo_fail(err, HPO_EFORMAT, "%s: is too large (%lld bytes, at most %zu)", path,
+                      (long long)st.st_size, max);
+    else
+        rc = read_rest(fd, path, (size_t)st.st_size, max, ret, ret_n, err);
     close(fd);
     return rc;
 }

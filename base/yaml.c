@@ -150,14 +150,15 @@ static void note_anchor(struct reader *r, const yaml_char_t *name, const struct 
     if (!name)
         return;
     if (!scalar)
-        add(r, at, "an anchor ('&%.40s') stands on a mapping or list: only single values may be "
-                   "repeated", (const char *)name);
+        add(r, at,
+            "an anchor ('&%.40s') stands on a mapping or list: only single values may be "
+            "repeated",
+            (const char *)name);
     if (r->n_anchors == MAX_ANCHORS) {
         stop_at(r, at, "too many anchors: 256 are allowed");
         return;
     }
-    r->anchor[r->n_anchors++] =
-        (struct anchor){arena_strdup(r->a, (const char *)name), scalar};
+    r->anchor[r->n_anchors++] = (struct anchor){arena_strdup(r->a, (const char *)name), scalar};
 }
 
 static struct yaml_node *read_scalar(struct reader *r, const yaml_event_t *e)
@@ -195,8 +196,10 @@ static struct yaml_node *read_alias(struct reader *r, const yaml_event_t *e)
             n->text = r->anchor[i].scalar->text;
             n->quoted = r->anchor[i].scalar->quoted;
         } else {
-            add(r, e->start_mark, "'*%.40s' repeats a mapping or list: only single values may be "
-                                  "repeated", name);
+            add(r, e->start_mark,
+                "'*%.40s' repeats a mapping or list: only single values may be "
+                "repeated",
+                name);
         }
         return n;
     }
@@ -366,6 +369,8 @@ static struct yaml_node *read_stream(struct reader *r)
         root->file = r->file;
         root->line = root->column = 1;
     }
+    if (root)
+        root->cut = r->stop;
     return root;
 }
 

@@ -21,6 +21,7 @@ struct yaml_node {
     int line, column; /* of its first character, from 1; 0: not from a file */
     const char *text; /* SCALAR: the value, never NULL */
     bool quoted;      /* SCALAR: '...' or "...": a string even if it looks like a number */
+    bool cut;         /* the root: reading stopped before the end, so things may be missing */
     int n;            /* SEQ: items; MAP: pairs */
     struct yaml_node **key; /* MAP: n scalars */
     struct yaml_node **val; /* SEQ and MAP: n nodes */

@@ -12,9 +12,9 @@
 
 bool yaml_looks_special(const char *text)
 {
-    static const char *const words[] = {"",     "~",  "null", "true", "false", "yes",  "no",
-                                        "on",   "off", "y",   "n",    ".nan",  ".inf", "-.inf",
-                                        "+.inf", "<<", "="};
+    static const char *const words[] = {"",     "~",     "null",  "true", "false", "yes",
+                                        "no",   "on",    "off",   "y",    "n",     ".nan",
+                                        ".inf", "-.inf", "+.inf", "<<",   "="};
 
     for (size_t i = 0; i < HPO_LEN(words); i++)
         if (!strcasecmp(text, words[i]))

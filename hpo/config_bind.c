@@ -124,10 +124,9 @@ int config_set(const struct hpo_opt *o, void *base, const struct yaml_node *valu
         return set_null(o, base, a, err);
     if (!*value->text)
         return no(o, a, err, "an empty text stands here");
-    if (number && value->quoted &&
-        !(o->flags & HPO_OPT_AUTO && !strcmp(value->text, "auto")))
-        return no(o, a, err, arena_printf(a, "'%s' in quotes is a text",
-                                          config_show(a, value->text)));
+    if (number && value->quoted && !(o->flags & HPO_OPT_AUTO && !strcmp(value->text, "auto")))
+        return no(o, a, err,
+                  arena_printf(a, "'%s' in quotes is a text", config_show(a, value->text)));
     if (hpo_opt_set(o, base, value->text, a, &why))
         return explain(o, value->text, a, err);
     return 0;

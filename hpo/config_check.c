@@ -36,13 +36,13 @@ static bool knows(const struct words *w, const char *word)
     return false;
 }
 
-/* Unknown keys of a mapping. what: "key", "key in trainer", ... */
-static void check_keys(struct config_reader *r, const struct yaml_node *map, const char *what,
+/* Unknown keys of a mapping. where: " in trainer" or nothing. */
+static void check_keys(struct config_reader *r, const struct yaml_node *map, const char *where,
                        const struct words *known)
 {
     for (int i = 0; i < map->n; i++)
         if (!knows(known, map->key[i]->text))
-            config_unknown(r, map->key[i], what, map->key[i]->text, "known keys", known);
+            config_unknown(r, map->key[i], "key", map->key[i]->text, where, "known keys", known);
 }
 
 void config_check_top(struct config_reader *r)
@@ -51,7 +51,7 @@ void config_check_top(struct config_reader *r)
 
     add_children(r->c->sections, "", &known);
     words_add(&known, "space");
-    check_keys(r, r->root, "key", &known);
+    check_keys(r, r->root, "", &known);
 }
 
 /* A known option's value against each of the tables that have it; one message a value. */
@@ -64,8 +64,8 @@ static void check_value(struct config_reader *r, const struct hpo_section *s,
         const struct hpo_opt *o = hpo_opt_find(p ? p->opts : s->opts, key);
         struct hpo_err why;
 
-        if (!o || !config_set(o, arena_alloc(r->a, p ? p->priv_size : sizeof(*r->c)), value, r->a,
-                              &why))
+        if (!o ||
+            !config_set(o, arena_alloc(r->a, p ? p->priv_size : sizeof(*r->c)), value, r->a, &why))
             continue;
         config_mistake(r, value, "%s.%s: %s", s->path, key, why.msg);
         return;
@@ -94,7 +94,7 @@ static const void *base_type(struct config_reader *r, const struct hpo_section *
 
     if (!ops) {
         words_add_registry(&known, s->kinds);
-        config_unknown(r, n ? n : r->root, what, name, "known", &known);
+        config_unknown(r, n ? n : r->root, what, name, "", "known", &known);
     }
     return ops;
 }
@@ -105,7 +105,8 @@ static void bind(struct config_reader *r, const struct hpo_section *s, const str
     void *field = (char *)r->c + s->offset;
 
     if (s->kinds && t->base)
-        *(struct hpo_part *)field = (struct hpo_part){t->base, config_bind_type(t->base, map, r->a)};
+        *(struct hpo_part *)field =
+            (struct hpo_part){t->base, config_bind_type(t->base, map, r->a)};
     else if (!s->kinds)
         config_bind(s->opts, field, map, r->a, NULL);
 }
@@ -138,9 +139,11 @@ void config_check_section(struct config_reader *r, const struct hpo_section *s)
         words_add_options(&known, hpo_plugin_of(t.ops[i])->opts);
     add_children(r->c->sections, s->path, &known);
     if (map && sure) { /* of an unknown type no key can be judged */
-        check_keys(r, map, t.n == 1 ? arena_printf(r->a, "key in %s of type %s", s->path,
-                                                   hpo_plugin_of(t.base)->name)
-                                    : arena_printf(r->a, "key in %s", s->path), &known);
+        check_keys(
+            r, map,
+            t.n == 1 ? arena_printf(r->a, " in %s of type %s", s->path, hpo_plugin_of(t.base)->name)
+                     : arena_printf(r->a, " in %s", s->path),
+            &known);
         for (int i = 0; i < map->n; i++)
             check_value(r, s, &t, map->key[i]->text, map->val[i]);
     }
@@ -218,15 +221,16 @@ static void check_metric(struct config_reader *r)
         i++;
     if (!metric_registry[i]) {
         words_add_registry(&known, (const void *const *)metric_registry);
-        config_unknown(r, place(r, "study.metric"), "metric", name, "known", &known);
+        config_unknown(r, place(r, "study.metric"), "metric", name, "", "known", &known);
         return;
     }
     r->c->objective = i;
     maximize = metric_registry[i]->maximize;
     if (direction && !yaml_is_null(direction) && r->c->study.direction != maximize)
-        config_mistake(r, direction, "study.direction: %s is better when it is %s: %s is needed, "
-                                     "or leave the key out", name, maximize ? "larger" : "smaller",
-                       maximize ? "maximize" : "minimize");
+        config_mistake(r, direction,
+                       "study.direction: %s is better when it is %s: %s is needed, "
+                       "or leave the key out",
+                       name, maximize ? "larger" : "smaller", maximize ? "maximize" : "minimize");
     r->c->study.direction = maximize;
     put_text(r, "study.metric", name);
     put_text(r, "study.direction", maximize ? "maximize" : "minimize");
@@ -243,30 +247,34 @@ static void check_device(struct config_reader *r, const struct yaml_node *at, co
     words_add(&known, "auto");
     words_add_registry(&known, (const void *const *)kn_backend_registry);
     if (!knows(&known, name))
-        config_unknown(r, at, "device", word, "known in this build", &known);
+        config_unknown(r, at, "device", word, "", "known in this build", &known);
     else if (word[n] && (!strcmp(name, "auto") || !isdigit((unsigned char)word[n + 1]) ||
                          !str_to_int(word + n + 1, &index) || index > 1023))
-        config_mistake(r, at, "devices.use: '%s' is not a device: a name and an index are needed, "
-                              "such as %s:0", config_show(r->a, word),
+        config_mistake(r, at,
+                       "devices.use: '%s' is not a device: a name and an index are needed, "
+                       "such as %s:0",
+                       config_show(r->a, word),
                        kn_backend_registry[0] ? kn_backend_registry[0]->plugin.name : "cpu");
 }
 
 static void check_devices(struct config_reader *r)
 {
     const struct yaml_node *at = place(r, "devices.use");
-    char *all = arena_strdup(r->a, r->c->devices.use ? r->c->devices.use : "auto"), *save = NULL;
-    bool has_auto = false;
+    const char *p = r->c->devices.use ? r->c->devices.use : "auto";
+    bool has_auto = false, more = true;
     int n = 0;
 
-    for (char *p = strtok_r(all, ",", &save); p && n <= MAX_DEVICES;
-         p = strtok_r(NULL, ",", &save), n++) {
-        has_auto = has_auto || !strcmp(p, "auto");
-        check_device(r, at->kind == YAML_SEQ && n < at->n ? at->val[n] : at, p);
+    for (; more && n <= MAX_DEVICES; n++) {
+        size_t len = strcspn(p, ",");
+        const char *word = arena_strndup(r->a, p, len);
+
+        has_auto = has_auto || !strcmp(word, "auto");
+        check_device(r, at->kind == YAML_SEQ && n < at->n ? at->val[n] : at, word);
+        more = p[len];
+        p += len + 1;
     }
     if (n > MAX_DEVICES)
         config_mistake(r, at, "devices.use: at most %d devices", MAX_DEVICES);
-    else if (n == 0)
-        config_mistake(r, at, "devices.use: a device is needed");
     else if (has_auto && n > 1)
         config_mistake(r, at, "devices.use: auto stands alone");
 }
@@ -288,9 +296,9 @@ static void resolve(struct config_reader *r, const char *path, const char **fiel
             folder = here;
         while (text[0] == '.' && text[1] == '/')
             text += 2 + strspn(text + 2, "/");
-        text = !strcmp(text, ".") ? arena_strdup(r->a, folder)
-                                  : arena_printf(r->a, "%s/%s", strcmp(folder, "/") ? folder : "",
-                                                 text);
+        text = !strcmp(text, ".")
+                   ? arena_strdup(r->a, folder)
+                   : arena_printf(r->a, "%s/%s", strcmp(folder, "/") ? folder : "", text);
         free(here);
     }
     *field = text;

@@ -30,9 +30,10 @@ void words_add_registry(struct words *w, const void *const *registry);
 const char *words_join(const struct words *w);
 /* The text for a message: no control characters, not longer than 60 characters. */
 const char *config_show(struct arena *a, const char *text);
-/* "unknown WHAT 'TEXT', did you mean 'NEAR'? known: a, b, c" at the node. */
+/* "unknown WHAT 'TEXT'WHERE, did you mean 'NEAR'? LIST: a, b, c" at the node. */
 void config_unknown(struct config_reader *r, const struct yaml_node *at, const char *what,
-                    const char *text, const char *list, const struct words *known);
+                    const char *text, const char *where, const char *list,
+                    const struct words *known);
 void config_mistake(struct config_reader *r, const struct yaml_node *at, const char *fmt, ...)
     HPO_PRINTF(3, 4);
 const char *config_kind_name(const struct yaml_node *n); /* "a mapping", "a list", "a value" */
@@ -109,6 +110,10 @@ struct yaml_node *config_section_map(const struct study_config *c, const struct 
 /* The type that such a mapping stands for. */
 const void *config_section_type(const struct study_config *c, const struct hpo_section *s,
                                 const struct yaml_node *map, const double *values);
+
+/* --- config_write.c --- */
+/* May this section or option change between two runs of one study? */
+bool config_may_change(const char *path);
 
 /* --- config_range.c: the distributions against the options --- */
 void config_check_space(struct config_reader *r);

@@ -64,7 +64,8 @@ static void check_type_param(struct config_reader *r, int i, const struct hpo_se
     words_add_registry(&known, s->kinds);
     for (int k = 0; k < p->n_choices; k++)
         if (!hpo_registry_find(s->kinds, p->choices[k].text))
-            config_unknown(r, r->drafts[i].choices[k], what, p->choices[k].text, "known", &known);
+            config_unknown(r, r->drafts[i].choices[k], what, p->choices[k].text, "", "known",
+                           &known);
 }
 
 /* The values of SECTION.type that an explicit `when` of parameter i leaves; NULL: there is none. */
@@ -133,17 +134,17 @@ static void no_type_has_it(struct config_reader *r, int i, const struct config_t
     for (const void *const *k = t->section->kinds; *k; k++)
         if (hpo_opt_find(hpo_plugin_of(*k)->opts, t->key))
             words_add(&owners, hpo_plugin_of(*k)->name);
-    config_mistake(r, r->drafts[i].key, "'%s' is no option of %s, the type in this study: it "
-                                        "belongs to %s", r->params[i].name, words_join(&here),
-                   words_join(&owners));
+    config_mistake(r, r->drafts[i].key,
+                   "'%s' is no option of %s, the type in this study: it "
+                   "belongs to %s",
+                   r->params[i].name, words_join(&here), words_join(&owners));
 }
 
 static void check_typed(struct config_reader *r, int i, const struct config_target *t)
 {
     struct yaml_node *n = yaml_get_path(r->root, t->section->path), *name = yaml_get(n, "type");
-    const void *base = hpo_registry_find(t->section->kinds,
-                                         name && name->kind == YAML_SCALAR ? name->text
-                                                                           : t->section->def_type);
+    const void *base = hpo_registry_find(
+        t->section->kinds, name && name->kind == YAML_SCALAR ? name->text : t->section->def_type);
     struct config_types types = config_types_of(&r->c->space, t->section, base, r->a);
     const struct hpo_when *w = NULL;
     bool any = false, ok = true;
@@ -180,14 +181,15 @@ static void unknown_param(struct config_reader *r, int i)
         size_t n = strlen(prefixes[k]);
 
         if (!strncmp(name, prefixes[k], n) && config_target_of(r->c->sections, name + n).section) {
-            config_mistake(r, r->drafts[i].key, "unknown parameter '%s': paths start inside "
-                                                "'%.*s', write '%s'", config_show(r->a, name),
-                           (int)n - 1, prefixes[k], name + n);
+            config_mistake(r, r->drafts[i].key,
+                           "unknown parameter '%s': paths start inside "
+                           "'%.*s', write '%s'",
+                           config_show(r->a, name), (int)n - 1, prefixes[k], name + n);
             return;
         }
     }
     config_add_searchable(r->c->sections, &known);
-    config_unknown(r, r->drafts[i].key, "parameter", name, "what can be searched", &known);
+    config_unknown(r, r->drafts[i].key, "parameter", name, "", "what can be searched", &known);
 }
 
 void config_check_space(struct config_reader *r)
@@ -199,8 +201,10 @@ void config_check_space(struct config_reader *r)
         if (!t.section)
             unknown_param(r, i);
         else if (o && o->flags & HPO_OPT_FIXED)
-            config_mistake(r, r->drafts[i].key, "'%s' cannot be searched: it must be the same for "
-                                                "every trial", r->params[i].name);
+            config_mistake(r, r->drafts[i].key,
+                           "'%s' cannot be searched: it must be the same for "
+                           "every trial",
+                           r->params[i].name);
         else if (t.is_type && r->drafts[i].ok)
             check_type_param(r, i, t.section);
         else if (o && r->drafts[i].ok)

@@ -8,8 +8,9 @@
 static const char *folder_of(struct arena *a, const char *file)
 {
     const char *slash = strrchr(file, '/');
-    const char *folder = !slash ? "." : slash == file ? "/"
-                                      : arena_strndup(a, file, (size_t)(slash - file));
+    const char *folder = !slash          ? "."
+                         : slash == file ? "/"
+                                         : arena_strndup(a, file, (size_t)(slash - file));
     char *real = realpath(folder, NULL);
 
     if (real) {
@@ -23,11 +24,12 @@ static const char *folder_of(struct arena *a, const char *file)
 static int max_epochs(const struct study_config *c)
 {
     int i = config_space_find(&c->space, "epochs");
-    const struct hpo_param *p = &c->space.params[i];
     double most = c->trainer.epochs, v;
+    const struct hpo_param *p;
 
     if (i < 0)
         return c->trainer.epochs;
+    p = &c->space.params[i];
     if (p->n_when == 0)
         most = 0;
     if (p->kind != HPO_PARAM_CATEGORICAL)
@@ -48,7 +50,7 @@ static struct yaml_node *parse_tree(struct config_reader *r, const char *text, s
         diag_add(r->d, mine.item[i].file, mine.item[i].line, mine.item[i].column, "%s",
                  mine.item[i].text);
     r->d->dropped += mine.dropped;
-    r->partial = mine.n > 0;
+    r->partial = root && root->cut;
     return root;
 }
 
@@ -67,8 +69,10 @@ int study_config_parse(struct study_config *ret, const char *text, size_t n, con
         return HPO_ECONFIG;
     ret->tree = r.root;
     if (r.root->kind != YAML_MAP) {
-        config_mistake(&r, r.root, "%s stands here: a study file is a mapping with the keys data, "
-                                   "trainer, space, ...", config_kind_name(r.root));
+        config_mistake(&r, r.root,
+                       "%s stands here: a study file is a mapping with the keys data, "
+                       "trainer, space, ...",
+                       config_kind_name(r.root));
         return HPO_ECONFIG;
     }
     config_normalise(ret->sections, r.root, r.a);

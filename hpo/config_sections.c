@@ -16,7 +16,7 @@ static const struct hpo_opt study_options[] = {
     HPO_OPT(INT, struct study_opts, trials, "trials", "20", 1, 10000000, 0,
             "finished trials (complete and pruned) of the whole study, over every run of it"),
     HPO_OPT(TIME, struct study_opts, timeout, "timeout", NULL, 1, 1e9, 0,
-            "no trial starts after this time, counted from the start of a run"),
+            "a run ends after this time; what it had begun goes on with the next run"),
     HPO_OPT(INT, struct study_opts, seed, "seed", "0", 0, 2147483647, 0,
             "every random number of the study comes from it"),
     HPO_OPT_WORDS(struct study_opts, epoch, "epoch", "best", "best|last", 0,

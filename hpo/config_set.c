@@ -14,8 +14,8 @@ void config_normalise(const struct hpo_section *all, struct yaml_node *root, str
         type = yaml_clone(a, n);
         key = yaml_clone(a, n);
         key->text = "type";
-        *n = (struct yaml_node){.kind = YAML_MAP, .file = n->file, .line = n->line,
-                                .column = n->column, .text = ""};
+        *n = (struct yaml_node){
+            .kind = YAML_MAP, .file = n->file, .line = n->line, .column = n->column, .text = ""};
         yaml_append_pair(a, n, key, type);
     }
 }
@@ -53,8 +53,13 @@ static struct yaml_node *parse_value(struct config_reader *r, const char *text, 
         n = yaml_new_scalar(r->a, "");
     } else {
         n = yaml_parse(text, strlen(text), label, &d);
-        for (int i = 0; i < d.n; i++)
-            diag_add(r->d, label, 0, 0, "%s", d.item[i].text);
+        for (int i = 0; i < d.n; i++) { /* places inside the value say little */
+            const char *end = strstr(d.item[i].text, ", while ");
+
+            diag_add(r->d, label, 0, 0, "%.*s",
+                     (int)(end ? (size_t)(end - d.item[i].text) : strlen(d.item[i].text)),
+                     d.item[i].text);
+        }
         if (d.n || !n)
             return NULL;
     }

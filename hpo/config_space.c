@@ -148,8 +148,10 @@ static void read_choices(struct config_reader *r, struct draft *d, struct hpo_pa
     struct hpo_choice *choice;
 
     if (!list) {
-        config_mistake(r, d->key, "'%s' has no choices: {type: categorical, choices: [...]} is "
-                                  "needed", p->name);
+        config_mistake(r, d->key,
+                       "'%s' has no choices: {type: categorical, choices: [...]} is "
+                       "needed",
+                       p->name);
         return;
     }
     if (list->kind != YAML_SEQ || list->n == 0 || list->n > MAX_CHOICES) {
@@ -202,11 +204,9 @@ static void check_keys(struct config_reader *r, const struct draft *d, enum hpo_
         for (int k = 0; k < known.n; k++)
             found = found || !strcmp(known.w[k], key);
         if (!found)
-            config_unknown(r, d->node->key[i],
-                           kind == HPO_PARAM_CATEGORICAL ? "key of a categorical"
-                           : kind == HPO_PARAM_INT       ? "key of an int"
-                                                         : "key of a float",
-                           key, "known keys", &known);
+            config_unknown(r, d->node->key[i], "key", key,
+                           kind == HPO_PARAM_CATEGORICAL ? " of a categorical" : " of a number",
+                           "known keys", &known);
     }
 }
 
@@ -229,7 +229,7 @@ static bool read_kind(struct config_reader *r, struct draft *d, struct hpo_param
         }
     }
     config_unknown(r, d->type, "distribution",
-                   d->type->kind == YAML_SCALAR ? d->type->text : config_kind_name(d->type),
+                   d->type->kind == YAML_SCALAR ? d->type->text : config_kind_name(d->type), "",
                    "known", &known);
     return false;
 }
@@ -242,8 +242,10 @@ void config_read_space(struct config_reader *r)
     if (!space || yaml_is_null(space))
         return;
     if (space->kind != YAML_MAP) {
-        config_mistake(r, space, "space: %s stands here: a mapping from a dotted path to a "
-                                 "distribution is needed", config_kind_name(space));
+        config_mistake(r, space,
+                       "space: %s stands here: a mapping from a dotted path to a "
+                       "distribution is needed",
+                       config_kind_name(space));
         return;
     }
     n = space->n;
@@ -262,8 +264,9 @@ void config_read_space(struct config_reader *r)
         d->node = space->val[i];
         p->name = d->key->text;
         if (d->node->kind != YAML_MAP) {
-            config_mistake(r, d->node, "'%s': %s stands here: a distribution such as {type: "
-                                       "float, low: 0, high: 1} is needed",
+            config_mistake(r, d->node,
+                           "'%s': %s stands here: a distribution such as {type: "
+                           "float, low: 0, high: 1} is needed",
                            config_show(r->a, p->name), config_kind_name(d->node));
             continue;
         }

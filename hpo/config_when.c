@@ -40,7 +40,7 @@ static bool value_of(struct config_reader *r, const struct hpo_param *parent,
             }
             words_add(&known, config_show(r->a, parent->choices[i].text));
         }
-        config_unknown(r, n, arena_printf(r->a, "choice of %s", parent->name), n->text,
+        config_unknown(r, n, "choice", n->text, arena_printf(r->a, " of %s", parent->name),
                        "its choices", &known);
         return false;
     }
@@ -48,10 +48,11 @@ static bool value_of(struct config_reader *r, const struct hpo_param *parent,
         (double)v > parent->high || fmod((double)v - parent->low, parent->step) != 0) {
         char lo[HPO_DOUBLE_TEXT], hi[HPO_DOUBLE_TEXT], step[HPO_DOUBLE_TEXT];
 
-        config_mistake(r, n, "when: '%s' is no value of '%s', which goes from %s to %s in steps "
-                             "of %s", config_show(r->a, n->text), parent->name,
-                       str_double(lo, parent->low), str_double(hi, parent->high),
-                       str_double(step, parent->step));
+        config_mistake(r, n,
+                       "when: '%s' is no value of '%s', which goes from %s to %s in steps "
+                       "of %s",
+                       config_show(r->a, n->text), parent->name, str_double(lo, parent->low),
+                       str_double(hi, parent->high), str_double(step, parent->step));
         return false;
     }
     *ret = (double)v;
@@ -76,7 +77,7 @@ static void read_condition(struct config_reader *r, int param, const struct yaml
         for (int i = 0; i < r->c->space.n; i++)
             if (i != param)
                 words_add(&known, config_show(r->a, r->params[i].name));
-        config_unknown(r, key, "parameter", key->text,
+        config_unknown(r, key, "parameter", key->text, "",
                        "when can only name what is searched too", &known);
         return;
     }
@@ -118,8 +119,9 @@ void config_read_whens(struct config_reader *r)
         if (!when)
             continue;
         if (when->kind != YAML_MAP || when->n == 0) {
-            config_mistake(r, when, "when: a mapping from another parameter to its value or "
-                                    "values is needed, such as {optimizer.type: sgd}");
+            config_mistake(r, when,
+                           "when: a mapping from another parameter to its value or "
+                           "values is needed, such as {optimizer.type: sgd}");
             continue;
         }
         for (int k = 0; k < when->n; k++)

@@ -85,7 +85,8 @@ void config_mistake(struct config_reader *r, const struct yaml_node *at, const c
 }
 
 void config_unknown(struct config_reader *r, const struct yaml_node *at, const char *what,
-                    const char *text, const char *list, const struct words *known)
+                    const char *text, const char *where, const char *list,
+                    const struct words *known)
 {
     const char *near;
 
@@ -95,9 +96,9 @@ void config_unknown(struct config_reader *r, const struct yaml_node *at, const c
     }
     near = str_nearest(text, known->w, known->n);
     if (near)
-        config_mistake(r, at, "unknown %s '%s', did you mean '%s'? %s: %s", what,
-                       config_show(r->a, text), near, list, words_join(known));
+        config_mistake(r, at, "unknown %s '%s'%s, did you mean '%s'? %s: %s", what,
+                       config_show(r->a, text), where, near, list, words_join(known));
     else
-        config_mistake(r, at, "unknown %s '%s'; %s: %s", what, config_show(r->a, text), list,
-                       words_join(known));
+        config_mistake(r, at, "unknown %s '%s'%s; %s: %s", what, config_show(r->a, text), where,
+                       list, words_join(known));
 }

@@ -4,6 +4,17 @@
 
 #include "hpo/config_impl.h"
 
+/* "1e-05" is a number in YAML 1.2 and in a study file, but a text to readers of YAML 1.1; "1.0e-05"
+ * is a number to all. */
+static const char *number_text(const char *text, struct arena *a)
+{
+    const char *e = strchr(text, 'e');
+
+    if (!e || memchr(text, '.', (size_t)(e - text)))
+        return text;
+    return arena_printf(a, "%.*s.0%s", (int)(e - text), text, e);
+}
+
 /* An option's value as a node; null when it is unset. */
 static struct yaml_node *option_node(const struct hpo_opt *o, const void *base, struct arena *a)
 {
@@ -20,6 +31,8 @@ static struct yaml_node *option_node(const struct hpo_opt *o, const void *base, 
             yaml_append(a, n, yaml_new_scalar(a, p));
         return n;
     }
+    if (o->type == HPO_OPT_REAL && strcmp(text, "auto"))
+        text = number_text(text, a);
     n = yaml_new_scalar(a, text);
     n->quoted = o->type == HPO_OPT_STR && yaml_looks_special(text);
     return n;
@@ -35,8 +48,7 @@ static void put_options(const struct hpo_opt *opts, const void *base,
         bool same = true;
 
         for (int i = 0; others && i < others->n && !yaml_get(given, opts->name); i++) {
-            const struct hpo_opt *o =
-                hpo_opt_find(hpo_plugin_of(others->ops[i])->opts, opts->name);
+            const struct hpo_opt *o = hpo_opt_find(hpo_plugin_of(others->ops[i])->opts, opts->name);
 
             same = same && (!o || (!o->def && !opts->def) ||
                             (o->def && opts->def && !strcmp(o->def, opts->def)));
@@ -94,7 +106,7 @@ static struct yaml_node *number_node(double v, struct arena *a)
 {
     char buf[HPO_DOUBLE_TEXT];
 
-    return yaml_new_scalar(a, str_double(buf, v));
+    return yaml_new_scalar(a, number_text(str_double(buf, v), a));
 }
 
 static struct yaml_node *when_node(const struct hpo_space *s, const struct hpo_param *p,
@@ -108,9 +120,10 @@ static struct yaml_node *when_node(const struct hpo_space *s, const struct hpo_p
         struct yaml_node *list = yaml_new_seq(a);
 
         for (int k = 0; k < w->n_values; k++)
-            yaml_append(a, list, parent->kind == HPO_PARAM_CATEGORICAL
-                                     ? choice_node(&parent->choices[(int)w->values[k]], a)
-                                     : number_node(w->values[k], a));
+            yaml_append(a, list,
+                        parent->kind == HPO_PARAM_CATEGORICAL
+                            ? choice_node(&parent->choices[(int)w->values[k]], a)
+                            : number_node(w->values[k], a));
         yaml_put(a, ret, parent->name, list->n == 1 ? list->val[0] : list);
     }
     return ret;
@@ -171,8 +184,8 @@ void study_config_single(const struct study_config *c, const double *values, str
     struct arena a = {0};
     struct yaml_node *root = resolved(c, values, &a);
 
-    yaml_put_path(&a, root, "study.name", yaml_new_scalar(&a, arena_printf(&a, "%.100s-single",
-                                                                           c->study.name)));
+    yaml_put_path(&a, root, "study.name",
+                  yaml_new_scalar(&a, arena_printf(&a, "%.100s-single", c->study.name)));
     yaml_put_path(&a, root, "study.trials", yaml_new_scalar(&a, "1"));
     yaml_put_path(&a, root, "study.timeout", yaml_new_scalar(&a, "null"));
     for (const struct hpo_section *s = c->sections; s->path; s++) {
@@ -188,12 +201,11 @@ void study_config_single(const struct study_config *c, const double *values, str
     arena_release(&a);
 }
 
-/* What may change from run to run. */
-static bool may_change(const char *path)
+bool config_may_change(const char *path)
 {
     static const char *const free_to[] = {
-        "study.name",   "study.trials", "study.timeout", "study.max_failures",
-        "pruner",       "devices",      "data.path",     "data.cache",
+        "study.name", "study.trials", "study.timeout", "study.max_failures",
+        "pruner",     "devices",      "data.path",     "data.cache",
     };
 
     for (size_t i = 0; i < HPO_LEN(free_to); i++) {
@@ -245,7 +257,7 @@ static void identify(const struct study_config *c, const struct hpo_section *s,
         const char *path = arena_printf(&a, "%s.%s", s->path, opts->name);
         const char *text;
 
-        if (may_change(path) || always_searched(c, s, t, ops, opts->name))
+        if (config_may_change(path) || always_searched(c, s, t, ops, opts->name))
             continue;
         text = hpo_opt_get(opts, bound, &a);
         if (!strcmp(path, "data.folds.run") && c->folds.run < 0) /* auto and k are the same */
@@ -292,7 +304,7 @@ void study_config_identity(const struct study_config *c, struct str *ret)
         struct yaml_node *map = config_section_map(c, s, NULL, &a);
         struct config_types t = {.param = -1};
 
-        if (may_change(s->path))
+        if (config_may_change(s->path))
             continue;
         if (!s->kinds) {
             identify(c, s, &t, NULL, map, ret);

@@ -150,6 +150,8 @@ static int open_storage(struct study *s, const char *identity, struct hpo_err *e
             .metric = s->config->study.metric_name,
             .created = clock_wall(),
         };
+        if (err)
+            *err = (struct hpo_err){0};
         rc = 0;
     } else if (!rc) {
         s->resumed = true;

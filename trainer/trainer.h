@@ -6,8 +6,9 @@
  * that was stopped, or killed at any point, continues from its checkpoint with the same bits.
  *
  * Epochs take floor(rows / batch) batches of a fresh permutation; the rest of the permutation sits
- * the epoch out (PyTorch's drop_last). A fold with fewer rows than a batch trains on one batch of
- * all of them. */
+ * the epoch out (PyTorch's drop_last). When the smallest fold has fewer training rows than a batch,
+ * the batch is that many, in every fold: a fold's bits do not depend on the order, nor on what is
+ * trained beside it. */
 #ifndef HPO_TRAINER_TRAINER_H
 #define HPO_TRAINER_TRAINER_H
 
@@ -32,20 +33,23 @@ struct tr_epoch {
     int n_values;
     double values[TR_MAX_METRICS];
     double train_loss; /* mean over the batches of the epoch */
-    double seconds;    /* of training and evaluation */
-    double images_per_s;
+    double seconds;    /* of training and evaluation; folds side by side share the time equally */
+    double images_per_s; /* training images of this fold, per second of training */
 };
 
 /* While an epoch runs: where it is. */
 struct tr_progress {
-    int fold, epoch, step, steps; /* fold: the first of those that train side by side */
-    double images_per_s, loss;
+    int fold, epoch, step, steps; /* fold: the first of those that train side by side; step ==
+                                     steps: it is evaluating */
+    double images_per_s, loss;    /* of all that train side by side: sum, mean of the last step */
 };
 
 /* After an epoch; in epoch-first order called once per epoch with all n folds, else with one.
- * `again`: read back from the checkpoint of an earlier attempt, already answered TR_GO then. */
+ * `again`: read back from the checkpoint of an earlier attempt, already answered TR_GO then. An epoch
+ * may also come a second time with again false, the same numbers: the attempt before died when it
+ * had written it, and nobody knows whether it was answered. */
 typedef enum tr_verdict tr_report_fn(void *arg, const struct tr_epoch *e, int n, bool again);
-/* Between batches, often: must be quick. TR_PAUSE is obeyed at once. */
+/* After each batch, of training and of evaluation: must be quick. TR_PAUSE is obeyed at once. */
 typedef enum tr_verdict tr_poll_fn(void *arg, const struct tr_progress *p);
 
 struct tr_job {
@@ -84,10 +88,11 @@ int tr_session_open(const struct kn_backend_ops *backend, int device_index, int 
                     struct tr_session **ret, struct hpo_err *err);
 void tr_session_close(struct tr_session *s); /* NULL is allowed */
 
-/* Train. 0: *ret is filled. HPO_ESTOPPED: paused (checkpoint written) or pruned (err says which by
- * *ret_pruned). HPO_ENUMERIC: the loss became NaN or infinite. HPO_ENOMEM: the device is too small
- * for it; the message has the numbers. The last checkpoint stays in job->dir after success too:
- * the caller decides what is kept. */
+/* Train. 0: *ret is filled; on failure only ret->seconds is. HPO_ESTOPPED: paused (checkpoint
+ * written) or pruned (*ret_pruned says which). HPO_ENUMERIC: the loss became NaN or infinite.
+ * HPO_ENOMEM: the device is too small for it; the message has the numbers. A checkpoint that is
+ * damaged, or of another training, is not used: the one before it is, or the training begins again.
+ * The last checkpoint stays in job->dir after success too: the caller decides what is kept. */
 int tr_train(struct tr_session *s, const struct tr_job *job, struct tr_result *ret,
              bool *ret_pruned, struct hpo_err *err);
 

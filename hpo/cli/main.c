@@ -70,7 +70,7 @@ int main(int argc, char **argv)
         return EXIT_DONE;
     }
     status = c->main(argc - 1, argv + 1, &err);
-    if (err.rc && *err.msg)
+    if (status != EXIT_DONE && err.rc && *err.msg)
         fprintf(stderr, "hpo: %s\n", err.msg);
     /* What was written but did not arrive (a full disk, a closed pipe) is a failure too. */
     if (fflush(stdout) && status == EXIT_DONE) {

@@ -39,10 +39,18 @@ void view_params(const struct study *s, const struct hpo_trial *t, struct str *r
     const struct hpo_space *space = &s->config->space;
     char buf[HPO_DOUBLE_TEXT];
 
-    for (int i = 0; i < space->n; i++)
-        if (!isnan(t->values[i]))
-            str_addf(ret, "%s%s=%s", ret->n ? " " : "", space->params[i].name,
-                     hpo_param_text(&space->params[i], t->values[i], buf));
+    for (int i = 0; i < space->n; i++) {
+        const struct hpo_param *p = &space->params[i];
+
+        if (isnan(t->values[i]))
+            continue;
+        str_addf(ret, "%s%s=", ret->n ? " " : "", p->name);
+        /* A draw from a range has 17 digits; nobody reads more than a few. */
+        if (p->kind == HPO_PARAM_FLOAT && p->step == 0)
+            str_addf(ret, "%.4g", t->values[i]);
+        else
+            str_add(ret, hpo_param_text(p, t->values[i], buf));
+    }
 }
 
 void view_result(const struct study *s, const struct hpo_trial *t, struct str *ret)

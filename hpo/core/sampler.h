@@ -6,12 +6,15 @@
 #include "base/rng.h"
 #include "hpo/core/trial.h"
 
+struct sampler_cache;
+
 struct sampler {
     const struct sampler_ops *ops;
     void *priv; /* ops->plugin.priv_size bytes: options set before init */
     const struct hpo_space *space;
-    uint64_t seed;       /* of the study */
-    struct arena *arena; /* lives as long as the sampler */
+    uint64_t seed;               /* of the study */
+    struct arena *arena;         /* lives as long as the sampler */
+    struct sampler_cache *cache; /* of sampler_next: what was tried */
 };
 
 struct sampler_ops {
@@ -24,7 +27,9 @@ struct sampler_ops {
      * (hpo_space_mask). rng is the stream of (seed, trial, "sample", attempt): the engine asks
      * again, with attempt + 1, when the answer repeats an earlier trial. The answer depends on the
      * options, h, rng and attempt alone: what priv remembers is a cache that the conformance test
-     * throws away. HPO_EDONE: nothing is left to propose; the study ends and says so. */
+     * throws away. HPO_EDONE: with this history nothing is left to propose. Once no trial runs any
+     * more the study ends and says so; while some do, ask again after the next has ended (one that
+     * fails may have to be tried again). */
     int (*suggest)(struct sampler *s, const struct hpo_history *h, struct hpo_rng *rng, int attempt,
                    double *ret_values, struct hpo_err *err);
 
@@ -38,15 +43,18 @@ struct sampler_ops {
 
 extern const struct sampler_ops *const sampler_registry[]; /* NULL ends it */
 
-/* Wrappers. sampler_open: priv are options already set (or NULL when there are none). */
+/* Wrappers. sampler_open: priv are options already set, and are copied; NULL: the defaults. On
+ * failure *ret is untouched and needs no close. */
 int sampler_open(struct sampler *ret, const struct sampler_ops *ops, const void *priv,
                  const struct hpo_space *space, uint64_t seed, struct arena *a,
                  struct hpo_err *err);
 void sampler_close(struct sampler *s); /* a zeroed one is valid */
 
-/* The next trial's values: asks the sampler, resamples what an earlier trial already tried, walks
- * the cells of a small finite space when luck runs out, and returns HPO_EDONE with a sentence when
- * every configuration was tried. */
+/* The values of trial number h->n: asks the sampler, resamples what an earlier trial already tried,
+ * walks the cells of a small finite space when luck runs out, and returns HPO_EDONE with a sentence
+ * when every configuration was tried. What failed or still runs was tried too. A duplicate comes
+ * out only of a space that is infinite or above HPO_CELLS_MAX cells, when the sampler insists on
+ * it. */
 int sampler_next(struct sampler *s, const struct hpo_history *h, double *ret_values,
                  struct hpo_err *err);
 

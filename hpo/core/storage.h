@@ -29,12 +29,16 @@ struct hpo_epoch_report {
     const double *values;     /* not flipped */
 };
 
+/* The caller sets ops and arena; priv is NULL (open allocates it) or priv_size zeroed bytes. The
+ * arena outlives close. */
 struct storage {
     const struct storage_ops *ops;
     void *priv;
     struct arena *arena;
 };
 
+/* READ writes nothing, also not beside the file when nobody writes it, and sees each commit of a
+ * living writer. */
 enum storage_mode { STORAGE_READ, STORAGE_WRITE, STORAGE_CREATE };
 
 struct storage_ops {

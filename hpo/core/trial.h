@@ -53,6 +53,17 @@ static inline bool hpo_trial_finished(const struct hpo_trial *t)
            t->state == HPO_TRIAL_FAIL;
 }
 
+/* Between the inside, where smaller is better, and the user's direction; its own inverse. The
+ * subtraction keeps a zero a plain zero. */
+static inline double hpo_value_flip(double value, bool maximize)
+{
+    return maximize ? 0.0 - value : value;
+}
+
+/* Spread of the folds' values: the population standard deviation (numpy's default, what
+ * scikit-learn's users print of cross_val_score). NaN with fewer than two folds. */
+double hpo_trial_std(const struct hpo_trial *t);
+
 /* All that a sampler, a pruner or a report may look at. trials[i]->number == i. */
 struct hpo_history {
     const struct hpo_space *space;

@@ -29,4 +29,10 @@ HPO_HD struct kn_placement kn_place(struct kn_augment a, uint64_t seed, int fold
     return p;
 }
 
+/* A pixel as the network sees it. The black border is pixel value 0. */
+HPO_HD float kn_normalise(int pixel, float mean, float std)
+{
+    return ((float)pixel / 255.0f - mean) / std;
+}
+
 #endif

@@ -16,18 +16,25 @@
 
 #define TR_IMAGE_MAX_PIXELS ((int64_t)100 * 1000 * 1000)
 #define TR_IMAGE_MAX_BYTES ((size_t)256 << 20)
+#define TR_IMAGE_MAX_SIDE 1000000 /* pixels, of what is read */
+#define TR_IMAGE_MAX_SIZE 4096    /* pixels, of the square that is made */
 
 /* A decoder with its buffers; one per thread. */
 struct tr_decoder;
 struct tr_decoder *tr_decoder_new(void); /* NULL: out of memory */
 void tr_decoder_free(struct tr_decoder *d);
 
-/* bytes -> ret (size, size, 3). HPO_EFORMAT with the reason ("is empty", "is neither JPEG nor PNG",
- * "is cut off ...", "claims 65500 x 65500 pixels, at most 100 million are read"). */
+/* bytes -> ret (size, size, 3); size is 1 .. TR_IMAGE_MAX_SIZE. HPO_EFORMAT with the reason, in
+ * words that follow the file's name ("is empty", "is neither JPEG nor PNG", "is cut off ...",
+ * "claims 65500 x 65500 pixels, at most 100 million are read"), HPO_ENOMEM. On failure ret may be
+ * partly written. */
 int tr_image_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int size,
                     enum tr_resize resize, uint8_t *ret, struct hpo_err *err);
 /* Width and height after EXIF orientation, without decoding. */
 int tr_image_size(struct tr_decoder *d, const uint8_t *bytes, size_t n, int *ret_w, int *ret_h,
                   struct hpo_err *err);
+
+/* Changes when the decoding libraries' major versions do: pixels may differ then. */
+uint64_t tr_image_libraries(void);
 
 #endif

@@ -10,8 +10,11 @@
 #include "base/err.h"
 #include "base/opt.h"
 
+#define TR_LIST_MAX_SAMPLES (10 * 1000 * 1000)
+#define TR_LIST_MAX_CLASSES 32768
+
 struct tr_sample {
-    const char *path;  /* relative to list->root; never leaves it */
+    const char *path;  /* relative to list->root; neither absolute nor with ".." in it */
     int32_t label;     /* index into classes */
     int32_t group;     /* -1: none */
 };
@@ -34,6 +37,12 @@ struct reader_ops {
 
 extern const struct reader_ops *const reader_registry[]; /* NULL ends it */
 
+/* With the first reader that accepts path. HPO_EMISSING: there is nothing; HPO_ECONFIG: no reader
+ * knows it, or what it says is wrong (every mistake with its place, at most ten are listed). */
+int tr_list_read(const char *path, struct tr_list *ret, struct hpo_err *err);
+/* Keep at most limit samples, in their order: each class its share (largest remainders), at least
+ * one of each when limit allows; which ones follows from the seed. limit 0: all. */
+void tr_list_limit(struct tr_list *l, int64_t limit, uint64_t seed);
 void tr_list_release(struct tr_list *l); /* a zeroed one is valid */
 
 #endif

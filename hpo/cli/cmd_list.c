@@ -1,0 +1,226 @@
+/* hpo list [KIND]...: what can be chosen by name, with its options. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/str.h"
+#include "hpo/cli/args.h"
+#include "hpo/cli/command.h"
+#include "hpo/core/pruner.h"
+#include "hpo/core/sampler.h"
+#include "trainer/config.h"
+#include "trainer/data/reader.h"
+#include "trainer/metric.h"
+
+#define REGISTRY(r) ((const void *const *)(r))
+
+/* What a kind says of an entry beyond its options, as text or into JSON. Either may be NULL. */
+struct kind {
+    const char *name;
+    const void *const *registry;
+    void (*text)(const void *ops, struct str *ret);
+    void (*json)(const void *ops, cJSON *ret);
+};
+
+static void metric_text(const void *ops, struct str *ret)
+{
+    str_addf(ret, "      %s is better\n",
+             ((const struct metric_ops *)ops)->maximize ? "larger" : "smaller");
+}
+
+static void metric_json(const void *ops, cJSON *ret)
+{
+    json_put_string(ret, "direction",
+                    ((const struct metric_ops *)ops)->maximize ? "maximize" : "minimize");
+}
+
+static void device_text(const void *ops, struct str *ret)
+{
+    const struct kn_backend_ops *b = ops;
+    const char *why = NULL;
+    int n = b->count(&why);
+
+    if (n == 0)
+        str_addf(ret, "      none%s%s\n", why ? ": " : "", why ? why : "");
+    for (int i = 0; i < n; i++) {
+        struct kn_device_info info = {0};
+        struct hpo_err err;
+
+        if (b->describe(i, &info, &err))
+            str_addf(ret, "      %s:%d  %s\n", b->plugin.name, i, err.msg);
+        else
+            str_addf(ret, "      %s:%d  %s, %s\n", b->plugin.name, i, info.name, info.detail);
+    }
+}
+
+static void device_json(const void *ops, cJSON *ret)
+{
+    const struct kn_backend_ops *b = ops;
+    cJSON *devices = cJSON_AddArrayToObject(ret, "devices");
+    const char *why = NULL;
+    int n = b->count(&why);
+
+    if (n == 0)
+        json_put_string(ret, "none_because", why);
+    for (int i = 0; i < n; i++) {
+        cJSON *j = cJSON_CreateObject();
+        struct kn_device_info info = {0};
+        struct hpo_err err;
+
+        cJSON_AddItemToArray(devices, j);
+        json_put_number(j, "index", i);
+        if (b->describe(i, &info, &err)) {
+            json_put_string(j, "error", err.msg);
+            continue;
+        }
+        json_put_string(j, "name", info.name);
+        json_put_string(j, "detail", info.detail);
+        json_put_number(j, "memory_total", info.memory_total);
+        json_put_number(j, "memory_free", info.memory_free);
+    }
+}
+
+static const struct kind kinds[] = {
+    {"samplers", REGISTRY(sampler_registry), NULL, NULL},
+    {"pruners", REGISTRY(pruner_registry), NULL, NULL},
+    {"models", REGISTRY(model_registry), NULL, NULL},
+    {"losses", REGISTRY(loss_registry), NULL, NULL},
+    {"optimizers", REGISTRY(optimizer_registry), NULL, NULL},
+    {"schedules", REGISTRY(schedule_registry), NULL, NULL},
+    {"metrics", REGISTRY(metric_registry), metric_text, metric_json},
+    {"devices", REGISTRY(kn_backend_registry), device_text, device_json},
+    {"readers", REGISTRY(reader_registry), NULL, NULL},
+};
+#define N_KINDS ((int)HPO_LEN(kinds))
+
+static void put_text(const struct kind *k, struct arena *a, struct str *ret)
+{
+    str_addf(ret, "%s\n", k->name);
+    for (const void *const *e = k->registry; *e; e++) {
+        const struct hpo_plugin *p = hpo_plugin_of(*e);
+
+        str_addf(ret, "  %-18s %s\n", p->name, p->help);
+        for (const struct hpo_opt *o = p->opts; o && o->name; o++)
+            str_addf(ret, "      %-16s %s%s%s\n      %-16s %s\n", o->name, hpo_opt_allowed(o, a),
+                     o->def ? "; default " : "", o->def ? o->def : "", "", o->help);
+        if (k->text)
+            k->text(*e, ret);
+    }
+    if (!*k->registry)
+        str_add(ret, "  none in this build\n");
+}
+
+static cJSON *option_json(const struct hpo_opt *o, struct arena *a)
+{
+    static const char *const types[] = {
+        [HPO_OPT_BOOL] = "bool", [HPO_OPT_INT] = "int",       [HPO_OPT_REAL] = "float",
+        [HPO_OPT_STR] = "str",   [HPO_OPT_CHOICE] = "choice", [HPO_OPT_TIME] = "time",
+        [HPO_OPT_LIST] = "list",
+    };
+    cJSON *j = cJSON_CreateObject();
+
+    json_put_string(j, "name", o->name);
+    json_put_string(j, "type", types[o->type]);
+    json_put_string(j, "default", o->def);
+    json_put_string(j, "allowed", hpo_opt_allowed(o, a));
+    json_put_string(j, "help", o->help);
+    return j;
+}
+
+static void put_json(const struct kind *k, struct arena *a, cJSON *root)
+{
+    cJSON *all = cJSON_AddArrayToObject(root, k->name);
+
+    for (const void *const *e = k->registry; *e; e++) {
+        const struct hpo_plugin *p = hpo_plugin_of(*e);
+        cJSON *j = cJSON_CreateObject(), *options;
+
+        cJSON_AddItemToArray(all, j);
+        json_put_string(j, "name", p->name);
+        json_put_string(j, "help", p->help);
+        options = cJSON_AddArrayToObject(j, "options");
+        for (const struct hpo_opt *o = p->opts; o && o->name; o++)
+            cJSON_AddItemToArray(options, option_json(o, a));
+        if (k->json)
+            k->json(*e, j);
+    }
+}
+
+struct list_args {
+    bool json;
+};
+
+static const struct arg table[] = {
+    {"--json", ARG_FLAG, offsetof(struct list_args, json)},
+    {NULL, ARG_FLAG, 0},
+};
+
+/* NULL: *err says which kinds there are. */
+static const struct kind *find_kind(const char *word, struct hpo_err *err)
+{
+    const char *names[N_KINDS], *near;
+    struct str known = {0};
+
+    for (int i = 0; i < N_KINDS; i++) {
+        if (!strcmp(kinds[i].name, word))
+            return &kinds[i];
+        names[i] = kinds[i].name;
+        str_addf(&known, "%s%s", i ? ", " : "", names[i]);
+    }
+    near = str_nearest(word, names, N_KINDS);
+    hpo_fail(err, HPO_ECONFIG, "list: unknown kind '%s'%s%s%s known: %s", word,
+             near ? ", did you mean '" : ";", near ? near : "", near ? "'?" : "", str_c(&known));
+    str_release(&known);
+    return NULL;
+}
+
+static int list_main(int argc, char **argv, struct hpo_err *err)
+{
+    const struct kind *chosen[N_KINDS];
+    const char *rest[N_KINDS];
+    struct list_args args = {0};
+    struct arena a = {0};
+    struct str text = {0};
+    cJSON *root;
+    int n;
+
+    if (args_parse(table, &args, argc, argv, N_KINDS, rest, &n, err))
+        return EXIT_MISTAKE;
+    for (int i = 0; i < n; i++) {
+        chosen[i] = find_kind(rest[i], err);
+        if (!chosen[i])
+            return EXIT_MISTAKE;
+    }
+    if (n == 0) {
+        n = N_KINDS;
+        for (int i = 0; i < n; i++)
+            chosen[i] = &kinds[i];
+    }
+    root = cJSON_CreateObject();
+    for (int i = 0; i < n; i++) {
+        if (args.json)
+            put_json(chosen[i], &a, root);
+        else
+            put_text(chosen[i], &a, &text);
+        if (!args.json && i + 1 < n)
+            str_addc(&text, '\n');
+    }
+    if (args.json) {
+        json_write(root, &text);
+        str_addc(&text, '\n');
+    }
+    fwrite(text.s, 1, text.n, stdout);
+    cJSON_Delete(root);
+    str_release(&text);
+    arena_release(&a);
+    return EXIT_DONE;
+}
+
+const struct command_ops command_list = {
+    .plugin = {"list", "what there is to choose from, with options", 0, NULL},
+    .usage = "list [KIND]... [--json]\n"
+             "  KIND: samplers, pruners, models, losses, optimizers, schedules, metrics, devices,\n"
+             "  readers; none: all of them\n"
+             "  --json    for programs\n",
+    .main = list_main,
+};

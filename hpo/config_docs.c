@@ -1,0 +1,212 @@
+/* docs/study-file.md from the tables. */
+#include <string.h>
+
+#include "hpo/config_impl.h"
+#include "trainer/metric.h"
+
+static const char intro[] =
+    "# The study file\n"
+    "\n"
+    "<!-- Made by `hpo schema --docs`. Change the option tables, not this file. -->\n"
+    "\n"
+    "A study is one YAML file. `hpo check STUDY.yaml` reads it and runs nothing; all its mistakes\n"
+    "are listed at once, as `file:line:column: what is wrong, what is allowed`. `hpo schema` "
+    "prints\n"
+    "a JSON Schema of it for editors: save that as `study.schema.json` beside your studies and "
+    "begin\n"
+    "them with `# yaml-language-server: $schema=study.schema.json`.\n"
+    "\n"
+    "```yaml\n"
+    "data: {path: photos/train}        # photos/train/CLASS/IMAGE.jpg\n"
+    "study: {metric: balanced_accuracy, trials: 40}\n"
+    "trainer:\n"
+    "  model: {type: convnet, width: 32}\n"
+    "  epochs: 10\n"
+    "space:\n"
+    "  optimizer.lr:  {type: float, low: 1e-3, high: 1.0, log: true}\n"
+    "  model.dropout: {type: float, low: 0.0, high: 0.5, step: 0.1}\n"
+    "  batch_size:    {type: categorical, choices: [64, 128, 256]}\n"
+    "```\n"
+    "\n"
+    "Only `data.path` is required. What is left out takes the default of the tables below; a "
+    "section\n"
+    "without keys is the same as none. A key that is not listed is a mistake, never ignored. "
+    "Numbers\n"
+    "are plain decimals (`0.1`, `5e-4`), and without quotes; booleans are `true` and `false`, not\n"
+    "`yes` or `on`; times are `90s`, `15m`, `2h`, `1h30m`. `null` unsets what has no default. The\n"
+    "file is UTF-8 and at most 1 MiB, one document, without tags; an anchor may name a single "
+    "value,\n"
+    "not a mapping or a list.\n"
+    "\n"
+    "Where a section picks something by its `type`, the other keys are the options of that type, "
+    "and\n"
+    "`sampler: random` is short for `sampler: {type: random}`.\n"
+    "\n"
+    "`--set KEY=VALUE` on the command line, as often as needed, replaces any key before the file "
+    "is\n"
+    "checked: `--set study.trials=4`, `--set trainer.model=resnet`,\n"
+    "`--set 'data.folds={k: 3, run: 1}'`, `--set space.optimizer.lr.high=0.5`. The value is YAML.\n"
+    "A relative path in the file starts at the file's folder; in a `--set`, at the working "
+    "directory.\n";
+
+static const char space_text[] =
+    "\n## space\n"
+    "\n"
+    "What is searched: a dotted path into `trainer` (or `image_size` of `data`) and its "
+    "distribution,\n"
+    "in Optuna's words. A value that a trial draws takes the place of the one in the file. "
+    "Without\n"
+    "`space` the study is a single trial.\n"
+    "\n"
+    "| key | for | meaning |\n"
+    "|---|---|---|\n"
+    "| `type` | all | `float`, `int` or `categorical` |\n"
+    "| `low`, `high` | float, int | the bounds; both are included (a float reaches `high` only "
+    "with a "
+    "`step`) |\n"
+    "| `step` | float, int | only `low`, `low + step`, ...; `high` is lowered to the last of them; "
+    "an "
+    "int has 1 |\n"
+    "| `log` | float, int | uniform in the logarithm; needs `low` above 0 and excludes `step` |\n"
+    "| `choices` | categorical | 1 to 1000 different values |\n"
+    "| `when` | all | active only while other parameters have these values: `{optimizer.type: "
+    "sgd}`, "
+    "`{model.type: [convnet, mlp]}` |\n"
+    "\n"
+    "Bounds and choices must be allowed for the option itself. A whole number is searched with "
+    "`int`\n"
+    "or `categorical`, a word or a boolean with `categorical`.\n"
+    "\n"
+    "A parameter that is not active is not drawn, and the trial uses the value of the file. "
+    "`when`\n"
+    "names other searched parameters that are categorical or int; all of its lines must hold; "
+    "circles\n"
+    "are mistakes. When the type of a section is searched (`optimizer.type`), the file's section "
+    "may\n"
+    "hold options of every type that can come up, each trial takes those of its own, and a "
+    "parameter\n"
+    "that only some of the types have is active for these types alone, without a `when`.\n"
+    "\n"
+    "Can be searched:";
+
+static void put_table_head(struct str *ret)
+{
+    str_add(ret, "\n| key | value | default | meaning |\n|---|---|---|---|\n");
+}
+
+static void put_row(const struct hpo_section *s, const struct hpo_opt *o, struct arena *a,
+                    struct str *ret)
+{
+    const void *const *names = s ? config_names_of(s, o) : NULL;
+
+    str_addf(ret, "| `%s` | ", o->name);
+    if (names) {
+        struct words w = {.a = a};
+
+        words_add_registry(&w, names);
+        str_addf(ret, "one of %s", words_join(&w));
+    } else {
+        str_add(ret, hpo_opt_allowed(o, a));
+    }
+    if (o->flags & HPO_OPT_REQUIRED)
+        str_add(ret, " | required | ");
+    else if (o->def && *o->def)
+        str_addf(ret, " | `%s` | ", o->def);
+    else
+        str_add(ret, " | | ");
+    str_addf(ret, "%s |\n", o->help);
+}
+
+static void put_section(const struct hpo_section *s, struct arena *a, struct str *ret)
+{
+    str_addf(ret, "\n## %s\n\n%s.\n", s->path, s->help);
+    if (!s->kinds) {
+        put_table_head(ret);
+        for (const struct hpo_opt *o = s->opts; o && o->name; o++)
+            put_row(s, o, a, ret);
+        return;
+    }
+    str_addf(ret, "`type` is one of the following; without it, `%s`.\n", s->def_type);
+    for (const void *const *k = s->kinds; *k; k++) {
+        const struct hpo_plugin *p = hpo_plugin_of(*k);
+
+        str_addf(ret, "\n### %s: %s\n\n%s.\n", s->path, p->name, p->help);
+        if (!p->opts || !p->opts->name)
+            continue;
+        put_table_head(ret);
+        for (const struct hpo_opt *o = p->opts; o->name; o++)
+            put_row(NULL, o, a, ret);
+    }
+}
+
+/* "What is looked for." begins a sentence; the tables' help does not. */
+static void capitalise(struct str *ret, size_t from)
+{
+    for (size_t i = from; i + 2 < ret->n; i++)
+        if (ret->s[i] == '\n' && ret->s[i + 1] == '\n' && ret->s[i + 2] >= 'a' &&
+            ret->s[i + 2] <= 'z')
+            ret->s[i + 2] = (char)(ret->s[i + 2] - 'a' + 'A');
+}
+
+/* What a study may be run with again. */
+static void put_may_change(const struct hpo_section *all, struct str *ret)
+{
+    bool first = true;
+
+    str_add(ret,
+            "\n`hpo run` with the same file again goes on where the study stopped. In between, "
+            "these may\nchange:");
+    for (; all->path; all++) {
+        bool whole = config_may_change(all->path);
+
+        if (whole)
+            str_addf(ret, "%s\n`%s`", first ? "" : ",", all->path);
+        first = first && !whole;
+        for (const struct hpo_opt *o = all->opts; !whole && o && o->name; o++) {
+            struct str path = {0};
+
+            str_addf(&path, "%s.%s", all->path, o->name);
+            if (config_may_change(path.s)) {
+                str_addf(ret, "%s\n`%s`", first ? "" : ",", path.s);
+                first = false;
+            }
+            str_release(&path);
+        }
+    }
+    str_add(ret,
+            ".\nAnything else would mix results that cannot be compared, and is refused with the "
+            "differences listed.\n");
+}
+
+static void put_metrics(struct str *ret)
+{
+    str_add(ret, "\n| metric | better is | meaning |\n|---|---|---|\n");
+    for (int i = 0; metric_registry[i]; i++)
+        str_addf(ret, "| `%s` | %s | %s |\n", metric_registry[i]->plugin.name,
+                 metric_registry[i]->maximize ? "larger" : "smaller",
+                 metric_registry[i]->plugin.help);
+}
+
+void study_docs_write(struct str *ret)
+{
+    struct arena a = {0};
+    const struct hpo_section *all = study_sections(&a);
+    struct words searchable = {.a = &a};
+    size_t from;
+
+    str_add(ret, intro);
+    put_may_change(all, ret);
+    from = ret->n;
+    for (const struct hpo_section *s = all; s->path; s++) {
+        put_section(s, &a, ret);
+        if (!strcmp(s->path, "study"))
+            put_metrics(ret);
+    }
+    capitalise(ret, from);
+    str_add(ret, space_text);
+    config_add_searchable(all, &searchable);
+    for (int i = 0; i < searchable.n; i++)
+        str_addf(ret, "%s`%s`", i ? ",\n" : "\n", searchable.w[i]);
+    str_add(ret, ".\n");
+    arena_release(&a);
+}

@@ -1,0 +1,116 @@
+/* A row a trial (RFC 4180): for spreadsheets, pandas and R. An empty field is what is unknown,
+ * inactive or not finite in a way that no reader agrees on (NaN). */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hpo/report/rows.h"
+
+static void add_text(struct str *ret, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n") && text[0] != ' ' && text[strlen(text) - (*text != 0)] != ' ') {
+        str_add(ret, text);
+        return;
+    }
+    str_addc(ret, '"');
+    for (; *text; text++) {
+        if (*text == '"')
+            str_addc(ret, '"');
+        str_addc(ret, *text);
+    }
+    str_addc(ret, '"');
+}
+
+static void add_field(struct str *ret, const char *text)
+{
+    str_addc(ret, ',');
+    if (text)
+        add_text(ret, text);
+}
+
+static void add_number(struct str *ret, double v)
+{
+    char buf[HPO_DOUBLE_TEXT];
+
+    add_field(ret, isnan(v) ? NULL : str_double(buf, v));
+}
+
+/* Fold columns: as many as any shown trial has. */
+static int count_folds(const struct hpo_trial *const *rows, int n)
+{
+    int folds = 0;
+
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < rows[i]->n_folds; k++)
+            if (rows[i]->folds[k].fold >= folds && rows[i]->folds[k].fold < 1000)
+                folds = rows[i]->folds[k].fold + 1;
+    return folds;
+}
+
+static double fold_value(const struct hpo_trial *t, int fold)
+{
+    for (int i = 0; i < t->n_folds; i++)
+        if (t->folds[i].fold == fold)
+            return t->folds[i].value;
+    return NAN;
+}
+
+static void add_header(const struct report *r, int n_folds, struct str *ret)
+{
+    const struct hpo_space *space = r->history->space;
+    struct str name = {0};
+
+    str_add(ret, "number,state,value,std,started,ended,duration_s,attempts,device,reason");
+    for (int i = 0; i < n_folds; i++)
+        str_addf(ret, ",fold_%d", i);
+    for (int i = 0; space && i < space->n; i++) {
+        str_clear(&name);
+        str_addf(&name, "params_%s", space->params[i].name); /* as in Optuna's data frames */
+        add_field(ret, str_c(&name));
+    }
+    str_add(ret, "\r\n");
+    str_release(&name);
+}
+
+static void add_row(const struct report *r, const struct hpo_trial *t, int n_folds, struct str *ret)
+{
+    const struct hpo_space *space = r->history->space;
+    char buf[ROWS_TIME];
+
+    str_addf(ret, "%d,%s", t->number, hpo_trial_state_name(t->state));
+    add_number(ret, rows_value(r, t));
+    add_number(ret, hpo_trial_std(t));
+    add_field(ret, rows_time(buf, t->started));
+    add_field(ret, rows_time(buf, t->ended));
+    add_number(ret, rows_seconds(t));
+    add_number(ret, t->attempts);
+    add_field(ret, t->device);
+    add_field(ret, t->reason);
+    for (int i = 0; i < n_folds; i++)
+        add_number(ret, fold_value(t, i));
+    for (int i = 0; space && i < space->n; i++) {
+        double v = rows_param(t, i);
+
+        add_field(ret, isnan(v) ? NULL : hpo_param_text(&space->params[i], v, buf));
+    }
+    str_add(ret, "\r\n");
+}
+
+static int print(const struct report *r, struct str *ret, struct hpo_err *err)
+{
+    struct arena a = {0};
+    int n, n_folds;
+    const struct hpo_trial **rows = rows_pick(r, &a, &n);
+
+    n_folds = count_folds(rows, n);
+    add_header(r, n_folds, ret);
+    for (int i = 0; i < n; i++)
+        add_row(r, rows[i], n_folds, ret);
+    arena_release(&a);
+    return 0;
+}
+
+const struct report_ops report_csv = {
+    .plugin = {.name = "csv", .help = "a row a trial, for spreadsheets and data frames"},
+    .print = print,
+};

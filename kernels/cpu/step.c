@@ -1,0 +1,150 @@
+#include <string.h>
+
+#include "kernels/cpu/plan.h"
+
+struct train_arg {
+    const struct kn_batch *batch;
+    double *loss;
+};
+
+static int check_index(const struct cpu_plan *p, const int32_t *index, int n, struct hpo_err *err)
+{
+    for (int i = 0; i < n; i++)
+        if (index[i] < 0 || index[i] >= p->images->n)
+            return hpo_fail(err, HPO_ECONFIG, "row %d of a data set of %lld images", (int)index[i],
+                            (long long)p->images->n);
+    return HPO_OK;
+}
+
+static bool fetched(const struct cpu_plan *p, const struct cpu_model *m, const struct cpu_batch *b,
+                    const struct kn_batch *want)
+{
+    return b->n && b->version == m->version && b->epoch == want->epoch &&
+           !memcmp(b->index, want->index, sizeof(*b->index) * (size_t)p->base.batch);
+}
+
+/* The mean loss of the batch; its gradient is left for the last node. */
+static double loss_and_gradient(struct cpu_runner *r, const struct cpu_model *m,
+                                const int32_t *index)
+{
+    struct cpu_plan *p = r->p;
+    int last = p->base.net->n_tensors - 1, k = p->tensor[last].c;
+    size_t row = p->tensor[last].row;
+    const float *z = cpu_ptr(r, &p->train, p->act[last]);
+    float *dz = cpu_ptr(r, &p->train, p->grad[last]), scale = 1.0f / (float)p->base.batch;
+    double sum = 0;
+
+    for (int n = 0; n < p->base.batch; n++, z += row, dz += row) {
+        sum += (double)kn_loss_row(&m->hyper.loss, z, k, p->images->labels[index[n]], scale, dz);
+        memset(dz + k, 0, sizeof(*dz) * (row - (size_t)k));
+    }
+    return sum / p->base.batch;
+}
+
+static int train_model(struct cpu_runner *r, int i, const void *arg, struct hpo_err *err)
+{
+    const struct train_arg *a = arg;
+    const struct kn_batch *b = &a->batch[i];
+    struct cpu_model *m = &r->p->model[i];
+    struct cpu_batch *in = &m->batch[m->front];
+    int rc;
+
+    a->loss[i] = 0;
+    if (!b->n)
+        return HPO_OK;
+    if (!fetched(r->p, m, in, b))
+        cpu_gather_parallel(r->p, m, b->index, b->n, true, b->epoch, in->x);
+    rc = cpu_forward(r, m, in->x, b->step, err);
+    if (rc)
+        return rc;
+    a->loss[i] = loss_and_gradient(r, m, b->index);
+    rc = cpu_backward(r, m, in->x, b->step, err);
+    if (!rc)
+        cpu_update(r, m, b->lr, b->step);
+    return rc;
+}
+
+int cpu_train(struct kn_plan *plan, const struct kn_batch *batch, const struct kn_batch *next,
+              double *ret_loss, struct hpo_err *err)
+{
+    struct cpu_plan *p = (struct cpu_plan *)plan;
+    struct train_arg arg = {batch, ret_loss};
+    int rc = HPO_OK;
+
+    for (int i = 0; i < p->base.models && !rc; i++) {
+        if (batch[i].n && batch[i].n != p->base.batch)
+            rc = hpo_fail(err, HPO_ECONFIG, "a training batch of %d rows in a plan for %d",
+                          batch[i].n, p->base.batch);
+        else
+            rc = check_index(p, batch[i].index, batch[i].n, err);
+        if (!rc && next && next[i].n) {
+            if (next[i].n != p->base.batch)
+                rc = hpo_fail(err, HPO_ECONFIG, "a training batch of %d rows in a plan for %d",
+                              next[i].n, p->base.batch);
+            else
+                rc = check_index(p, next[i].index, next[i].n, err);
+        }
+    }
+    if (rc)
+        return rc;
+    cpu_fetch_wait(p);
+    cpu_fetch_next(p, next);
+    rc = cpu_pool_run(p, train_model, &arg, err);
+    cpu_fetch_wait(p); /* `front` is what the fetcher looks at */
+    for (int i = 0; i < p->base.models; i++) {
+        struct cpu_model *m = &p->model[i];
+
+        m->batch[m->front].n = 0;
+        m->front = !m->front;
+    }
+    return rc;
+}
+
+struct eval_arg {
+    const int32_t *const *index;
+    const int *n;
+    float *const *logits;
+};
+
+/* A partial batch runs at full size: the rows that are not there are zeros, and no row of an
+ * evaluation depends on another. */
+static int eval_model(struct cpu_runner *r, int i, const void *arg, struct hpo_err *err)
+{
+    const struct eval_arg *a = arg;
+    struct cpu_plan *p = r->p;
+    struct cpu_model *m = &p->model[i];
+    int n = a->n[i], last = p->base.net->n_tensors - 1, k = p->tensor[last].c, rc;
+    float *x = cpu_ptr(r, &p->eval, p->eval_act[0]);
+    const float *z;
+
+    if (!n)
+        return HPO_OK;
+    cpu_gather_parallel(p, m, a->index[i], n, false, 0, x);
+    memset(x + p->tensor[0].row * (size_t)n, 0,
+           sizeof(*x) * p->tensor[0].row * (size_t)(p->base.eval_batch - n));
+    rc = cpu_forward_eval(r, m, err);
+    if (rc)
+        return rc;
+    z = cpu_ptr(r, &p->eval, p->eval_act[last]);
+    for (int j = 0; j < n; j++)
+        memcpy(a->logits[i] + (size_t)j * (size_t)k, z + p->tensor[last].row * (size_t)j,
+               sizeof(*z) * (size_t)k);
+    return HPO_OK;
+}
+
+int cpu_eval(struct kn_plan *plan, const int32_t *const *index, const int *n,
+             float *const *ret_logits, struct hpo_err *err)
+{
+    struct cpu_plan *p = (struct cpu_plan *)plan;
+    struct eval_arg arg = {index, n, ret_logits};
+    int rc = HPO_OK;
+
+    for (int i = 0; i < p->base.models && !rc; i++) {
+        if (n[i] < 0 || n[i] > p->base.eval_batch)
+            rc = hpo_fail(err, HPO_ECONFIG, "an evaluation batch of %d rows in a plan for %d", n[i],
+                          p->base.eval_batch);
+        else
+            rc = check_index(p, index[i], n[i], err);
+    }
+    return rc ? rc : cpu_pool_run(p, eval_model, &arg, err);
+}

@@ -1,0 +1,367 @@
+#include "kernels/net.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Far above anything that trains, low enough that no product of sizes overflows an int64_t and
+ * that an element of a tensor can be named by 32 bits in a dropout mask. */
+#define MAX_CHANNELS (1 << 20)
+#define MAX_SIDE (1 << 14)
+#define MAX_ELEMENTS ((int64_t)1 << 28)
+#define MAX_WEIGHTS ((int64_t)1 << 31)
+#define MAX_KERNEL 64
+#define MAX_OP_NAME (KN_NAME - 16) /* leaves room for ".running_mean" */
+
+static bool ok(const struct kn_net *n)
+{
+    return n->rc == HPO_OK;
+}
+
+/* Remember the first failure; the return value is an id that later calls accept and ignore. */
+static int fail(struct kn_net *n, const char *op, const char *fmt, ...) HPO_PRINTF(3, 4);
+
+static int fail(struct kn_net *n, const char *op, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    if (!ok(n))
+        return 0;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    n->rc = op ? hpo_fail(&n->err, HPO_ECONFIG, "%s: %s", op, text)
+               : hpo_fail(&n->err, HPO_ECONFIG, "%s", text);
+    return 0;
+}
+
+/* Room for one more element of an array that lives in the arena; sizes double. */
+static void *grow(struct arena *a, void *old, int n, size_t size)
+{
+    void *p;
+
+    if (n && (n & (n - 1)))
+        return old;
+    p = arena_alloc(a, size * (size_t)(n ? 2 * n : 1));
+    if (n)
+        memcpy(p, old, size * (size_t)n);
+    return p;
+}
+
+static int add_tensor(struct kn_net *n, const char *op, int64_t c, int64_t h, int64_t w)
+{
+    if (c < 1 || h < 1 || w < 1)
+        return fail(n, op, "the output would be %lld x %lld x %lld (channels, height, width)",
+                    (long long)c, (long long)h, (long long)w);
+    if (c > MAX_CHANNELS || h > MAX_SIDE || w > MAX_SIDE || c * h * w > MAX_ELEMENTS)
+        return fail(n, op, "%lld x %lld x %lld (channels, height, width) is too large", (long long)c,
+                    (long long)h, (long long)w);
+    n->tensor = grow(&n->arena, n->tensor, n->n_tensors, sizeof(*n->tensor));
+    n->tensor[n->n_tensors] = (struct kn_tensor){(int)c, (int)h, (int)w};
+    return n->n_tensors++;
+}
+
+static bool valid_input(struct kn_net *n, const char *op, int in)
+{
+    if (ok(n) && (in < 0 || in >= n->n_tensors))
+        fail(n, op, "there is no tensor %d", in);
+    return ok(n);
+}
+
+static struct kn_op *add_op(struct kn_net *n, enum kn_kind kind, const char *name, int in)
+{
+    struct kn_op *op;
+
+    if (!name || !*name || strlen(name) > MAX_OP_NAME) {
+        fail(n, name, "an operation needs a name of 1 to %d characters",
+             MAX_OP_NAME);
+        return NULL;
+    }
+    n->op = grow(&n->arena, n->op, n->n_ops, sizeof(*n->op));
+    op = &n->op[n->n_ops++];
+    *op = (struct kn_op){.kind = kind, .in = in, .in2 = -1, .out = -1, .rate = -1, .weight = -1,
+                         .bias = -1, .mean = -1, .var = -1, .kernel = 1, .stride = 1};
+    snprintf(op->name, sizeof(op->name), "%s", name);
+    return op;
+}
+
+static int add_param(struct kn_net *n, const char *suffix, bool trained, enum kn_init init,
+                     int n_dims, const int *dims)
+{
+    const char *owner = n->op[n->n_ops - 1].name;
+    struct kn_param *p;
+    size_t *total = trained ? &n->n_weights : &n->n_buffers;
+    int64_t count = 1;
+
+    for (int i = 0; i < n_dims; i++)
+        count *= dims[i]; /* at most 2^20 * 2^28 * 2^12: no overflow */
+    if (count > MAX_WEIGHTS || (int64_t)*total + count > MAX_WEIGHTS) {
+        fail(n, owner, "%lld parameters are too many", (long long)count);
+        return -1;
+    }
+    n->param = grow(&n->arena, n->param, n->n_params, sizeof(*n->param));
+    p = &n->param[n->n_params];
+    *p = (struct kn_param){.n_dims = n_dims, .count = (size_t)count, .offset = *total,
+                           .trained = trained, .init = init, .op = n->n_ops - 1};
+    snprintf(p->name, sizeof(p->name), "%.*s.%s", MAX_OP_NAME, owner, suffix);
+    for (int i = 0; i < 4; i++)
+        p->dims[i] = i < n_dims ? dims[i] : 1;
+    for (int i = 0; i < n->n_params; i++)
+        if (!strcmp(n->param[i].name, p->name)) {
+            fail(n, owner, "two operations with parameters have this name");
+            return -1;
+        }
+    *total += (size_t)count;
+    return n->n_params++;
+}
+
+void kn_net_init(struct kn_net *n, int c, int h, int w, int classes)
+{
+    *n = (struct kn_net){.classes = classes};
+    if (classes < 2)
+        fail(n, NULL, "a classifier needs 2 or more classes, not %d", classes);
+    else
+        add_tensor(n, "input", c, h, w);
+}
+
+void kn_net_release(struct kn_net *n)
+{
+    arena_release(&n->arena);
+    *n = (struct kn_net){0};
+}
+
+int kn_conv2d(struct kn_net *n, const char *name, int in, int out_channels, int kernel, int stride,
+              int pad, bool bias, enum kn_init init)
+{
+    struct kn_tensor t;
+    struct kn_op *op;
+    int out;
+
+    if (!valid_input(n, name, in))
+        return 0;
+    t = n->tensor[in];
+    if (kernel < 1 || kernel > MAX_KERNEL || stride < 1 || stride > MAX_KERNEL || pad < 0 ||
+        pad >= kernel)
+        return fail(n, name, "kernel %d, stride %d, padding %d is not a convolution", kernel, stride,
+                    pad);
+    if (t.h + 2 * pad < kernel || t.w + 2 * pad < kernel)
+        return fail(n, name, "a %d x %d kernel does not fit into %d x %d pixels", kernel, kernel, t.h,
+                    t.w);
+    op = add_op(n, KN_CONV2D, name, in);
+    if (!op)
+        return 0;
+    op->kernel = kernel;
+    op->stride = stride;
+    op->pad = pad;
+    out = add_tensor(n, name, out_channels, (t.h + 2 * pad - kernel) / stride + 1,
+                     (t.w + 2 * pad - kernel) / stride + 1);
+    if (!ok(n))
+        return 0;
+    op->out = out;
+    op->weight = add_param(n, "weight", true, init, 4, (int[]){out_channels, t.c, kernel, kernel});
+    if (bias)
+        op->bias = add_param(n, "bias", true, KN_INIT_DEFAULT, 1, (int[]){out_channels});
+    return out;
+}
+
+int kn_batch_norm(struct kn_net *n, const char *name, int in)
+{
+    struct kn_op *op;
+    struct kn_tensor t;
+
+    if (!valid_input(n, name, in))
+        return 0;
+    t = n->tensor[in];
+    op = add_op(n, KN_BATCH_NORM, name, in);
+    if (!op)
+        return 0;
+    op->eps = 1e-5f;
+    op->momentum = 0.1f;
+    op->out = add_tensor(n, name, t.c, t.h, t.w);
+    op->weight = add_param(n, "weight", true, KN_INIT_DEFAULT, 1, &t.c);
+    op->bias = add_param(n, "bias", true, KN_INIT_DEFAULT, 1, &t.c);
+    op->mean = add_param(n, "running_mean", false, KN_INIT_DEFAULT, 1, &t.c);
+    op->var = add_param(n, "running_var", false, KN_INIT_DEFAULT, 1, &t.c);
+    return ok(n) ? op->out : 0;
+}
+
+/* Operations whose output has the shape of their input and that have no parameters. */
+static int same_shape(struct kn_net *n, enum kn_kind kind, const char *name, int in)
+{
+    struct kn_op *op;
+    struct kn_tensor t;
+
+    if (!valid_input(n, name, in))
+        return 0;
+    t = n->tensor[in];
+    op = add_op(n, kind, name, in);
+    if (op)
+        op->out = add_tensor(n, name, t.c, t.h, t.w);
+    return ok(n) ? op->out : 0;
+}
+
+int kn_relu(struct kn_net *n, const char *name, int in)
+{
+    return same_shape(n, KN_RELU, name, in);
+}
+
+int kn_add(struct kn_net *n, const char *name, int in, int in2)
+{
+    const struct kn_tensor *a, *b;
+    int out;
+
+    if (!valid_input(n, name, in) || !valid_input(n, name, in2))
+        return 0;
+    a = &n->tensor[in];
+    b = &n->tensor[in2];
+    if (a->c != b->c || a->h != b->h || a->w != b->w)
+        return fail(n, name, "%d x %d x %d and %d x %d x %d cannot be added", a->c, a->h, a->w, b->c,
+                    b->h, b->w);
+    out = same_shape(n, KN_ADD, name, in);
+    if (ok(n))
+        n->op[n->n_ops - 1].in2 = in2;
+    return out;
+}
+
+int kn_max_pool(struct kn_net *n, const char *name, int in, int kernel, int stride)
+{
+    struct kn_op *op;
+    struct kn_tensor t;
+
+    if (!valid_input(n, name, in))
+        return 0;
+    t = n->tensor[in];
+    if (kernel < 1 || kernel > MAX_KERNEL || stride < 1 || stride > MAX_KERNEL)
+        return fail(n, name, "kernel %d, stride %d is not a pooling", kernel, stride);
+    if (kernel > t.h || kernel > t.w)
+        return fail(n, name, "a %d x %d pool does not fit into %d x %d pixels", kernel, kernel, t.h,
+                    t.w);
+    op = add_op(n, KN_MAX_POOL, name, in);
+    if (!op)
+        return 0;
+    op->kernel = kernel;
+    op->stride = stride;
+    op->out = add_tensor(n, name, t.c, (t.h - kernel) / stride + 1, (t.w - kernel) / stride + 1);
+    return ok(n) ? op->out : 0;
+}
+
+int kn_global_avg_pool(struct kn_net *n, const char *name, int in)
+{
+    struct kn_op *op;
+
+    if (!valid_input(n, name, in))
+        return 0;
+    op = add_op(n, KN_GLOBAL_AVG_POOL, name, in);
+    if (op)
+        op->out = add_tensor(n, name, n->tensor[in].c, 1, 1);
+    return ok(n) ? op->out : 0;
+}
+
+int kn_dropout(struct kn_net *n, const char *name, int in, float rate)
+{
+    int out;
+
+    if (!valid_input(n, name, in))
+        return 0;
+    if (!(rate >= 0.0f && rate < 1.0f))
+        return fail(n, name, "a dropout rate is 0 or more and below 1, not %g", (double)rate);
+    if (n->n_rates == KN_MAX_RATES)
+        return fail(n, name, "at most %d dropouts", KN_MAX_RATES);
+    out = same_shape(n, KN_DROPOUT, name, in);
+    if (ok(n)) {
+        n->op[n->n_ops - 1].rate = n->n_rates;
+        n->rates[n->n_rates++] = rate;
+    }
+    return out;
+}
+
+int kn_flatten(struct kn_net *n, const char *name, int in)
+{
+    struct kn_op *op;
+    struct kn_tensor t;
+
+    if (!valid_input(n, name, in))
+        return 0;
+    t = n->tensor[in];
+    if ((int64_t)t.c * t.h * t.w > MAX_CHANNELS)
+        return fail(n, name, "%lld features are too many", (long long)t.c * t.h * t.w);
+    op = add_op(n, KN_FLATTEN, name, in);
+    if (op)
+        op->out = add_tensor(n, name, t.c * t.h * t.w, 1, 1);
+    return ok(n) ? op->out : 0;
+}
+
+int kn_linear(struct kn_net *n, const char *name, int in, int out, bool bias)
+{
+    struct kn_op *op;
+    struct kn_tensor t;
+
+    if (!valid_input(n, name, in))
+        return 0;
+    t = n->tensor[in];
+    if (t.h != 1 || t.w != 1)
+        return fail(n, name, "a linear layer needs 1 x 1 pixels, not %d x %d: flatten or pool first",
+                    t.h, t.w);
+    op = add_op(n, KN_LINEAR, name, in);
+    if (!op)
+        return 0;
+    op->out = add_tensor(n, name, out, 1, 1);
+    if (!ok(n))
+        return 0;
+    op->weight = add_param(n, "weight", true, KN_INIT_DEFAULT, 2, (int[]){out, t.c});
+    if (bias && ok(n))
+        op->bias = add_param(n, "bias", true, KN_INIT_DEFAULT, 1, &out);
+    return ok(n) ? op->out : 0;
+}
+
+/* Every result has a reader: a backend may then take the last operation's output as the only end. */
+static void check_all_used(struct kn_net *n)
+{
+    for (int t = 0; t < n->n_tensors - 1; t++) {
+        bool used = false;
+
+        for (int i = 0; i < n->n_ops; i++)
+            used = used || n->op[i].in == t || n->op[i].in2 == t;
+        if (!used) {
+            for (int i = 0; i < n->n_ops; i++)
+                if (n->op[i].out == t)
+                    fail(n, n->op[i].name, "nothing uses its output");
+            fail(n, "input", "nothing uses it");
+        }
+    }
+}
+
+int kn_net_finish(struct kn_net *n, struct hpo_err *err)
+{
+    const struct kn_tensor *t;
+
+    if (ok(n) && !n->n_ops)
+        fail(n, NULL, "the network has no operations");
+    if (ok(n)) {
+        t = &n->tensor[n->n_tensors - 1];
+        if (t->c != n->classes || t->h != 1 || t->w != 1)
+            fail(n, n->op[n->n_ops - 1].name,
+                 "the last output is %d x %d x %d, not %d logits", t->c, t->h, t->w, n->classes);
+    }
+    if (ok(n))
+        check_all_used(n);
+    return ok(n) ? HPO_OK : hpo_fail(err, n->rc, "%s", n->err.msg);
+}
+
+double kn_net_macs(const struct kn_net *n)
+{
+    double macs = 0;
+
+    for (int i = 0; i < n->n_ops; i++) {
+        const struct kn_op *op = &n->op[i];
+
+        if (op->kind == KN_CONV2D || op->kind == KN_LINEAR) {
+            const struct kn_tensor *out = &n->tensor[op->out];
+
+            macs += (double)n->param[op->weight].count * out->h * out->w;
+        }
+    }
+    return macs;
+}

@@ -1,0 +1,21 @@
+"""Two `hpo run` on one study: the second says who holds it, and the first is not disturbed. A lock that a dead
+process left holds nobody up."""
+import os
+import signal
+
+from harness import Box, check, sound, until
+
+box = Box()
+box.data()
+study = box.study(study={"trials": 2}, trainer={"epochs": 60, "model": {"width": 8}})
+p = box.start("run", study, "--json")
+until(box, p, '"event":"epoch"')
+second = box.hpo("run", study).want(1)
+check(str(p.pid) in second.err, "the second run names the process %d" % p.pid, second)
+box.hpo("run", study, "--fresh").want(1)  # least of all may this one touch the files
+box.hpo("report", "tiny").want(0)  # a reader is welcome at any time
+check(p.poll() is None, "the first run goes on", box.result(p, p.returncode))
+os.killpg(p.pid, signal.SIGKILL)
+p.wait()
+box.hpo("run", study).want(0)
+sound(box.db(), 2)

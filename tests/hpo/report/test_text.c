@@ -1,0 +1,195 @@
+#include "tests/hpo/report/fixture.h"
+
+extern const struct report_ops report_text;
+
+#define ALL 31u
+
+static void table_of_trials(void **state)
+{
+    struct rf f;
+
+    rf_init(&f, true, ALL);
+    assert_string_equal(rf_print(&f, &report_text),
+"cifar10: maximize accuracy, 3 of 8 finished: 2 complete, 1 pruned; 1 failed, 1 running; best 0.5000 (trial 2)\n"
+"\n"
+"   #  state      value     std  optimizer.lr  optimizer.type  momentum  width  mixed   time  note\n"
+"   0  COMPLETE  0.2500               0.01235  sgd                  0.9     32  64      1:02  cpu\n"
+"   1  PRUNED         -                 1e-05  adamw                  -      8  a, \"b\"  3.0s  cpu\n"
+"*  2  COMPLETE  0.5000  0.2500           0.5  sgd                 0.25     64  0.5     1:02  cpu:1\n"
+"   3  FAIL           -                   0.1  adamw                  -     16  null    1.0s  the loss became NaN, in \"fold\" 0\n"
+"   4  RUNNING        -                  0.25  adamw                  -     16  true       -\n");
+    f.study.maximize = false;
+    assert_non_null(strstr(rf_print(&f, &report_text), "minimize accuracy"));
+    assert_non_null(strstr(rf_print(&f, &report_text), "*  2  COMPLETE  -0.5000  0.2500 "));
+    f.study.interrupted = true;
+    assert_non_null(strstr(rf_print(&f, &report_text), "; interrupted\n"));
+    rf_release(&f);
+}
+
+static void the_best_few(void **state)
+{
+    struct rf f;
+
+    rf_init(&f, true, ALL);
+    f.r.top = 3; /* there are two complete ones */
+    assert_non_null(strstr(rf_print(&f, &report_text),
+"*  2  COMPLETE  0.5000  0.2500           0.5  sgd                 0.25     64  0.5    1:02  cpu:1\n"
+"   0  COMPLETE  0.2500               0.01235  sgd                  0.9     32  64     1:02  cpu\n"));
+    assert_null(strstr(rf_print(&f, &report_text), "PRUNED"));
+    f.r.top = 1;
+    assert_null(strstr(rf_print(&f, &report_text), "   0  COMPLETE"));
+    rf_release(&f);
+}
+
+/* No line is wider than the terminal; what is left out is said. */
+static void a_narrow_terminal(void **state)
+{
+    struct rf f;
+
+    rf_init(&f, true, ALL);
+    f.r.width = 72;
+    assert_string_equal(strchr(rf_print(&f, &report_text), '\n') + 2,
+"   #  state      value     std  optimizer.lr  time  note\n"
+"   0  COMPLETE  0.2500               0.01235  1:02  cpu\n"
+"   1  PRUNED         -                 1e-05  3.0s  cpu\n"
+"*  2  COMPLETE  0.5000  0.2500           0.5  1:02  cpu:1\n"
+"   3  FAIL           -                   0.1  1.0s  the loss became N...\n"
+"   4  RUNNING        -                  0.25     -\n"
+"\n"
+"4 parameters are left out: the terminal is too narrow (--json has all)\n");
+    rf_release(&f);
+}
+
+static void colours(void **state)
+{
+    struct rf f;
+
+    rf_init(&f, true, ALL);
+    f.r.color = true;
+    assert_non_null(strstr(rf_print(&f, &report_text), "\033[1;32m*  2  COMPLETE"));
+    assert_non_null(strstr(rf_print(&f, &report_text), "\033[31m   3  FAIL"));
+    assert_non_null(strstr(rf_print(&f, &report_text), "\"fold\" 0\033[0m\n"));
+    rf_release(&f);
+}
+
+static void the_best(void **state)
+{
+    struct rf f;
+
+    rf_init(&f, true, ALL);
+    rf_view(&f, REPORT_BEST, &rf_trials[2]);
+    assert_string_equal(rf_print(&f, &report_text),
+"cifar10: the best trial is trial 2\n"
+"\n"
+"accuracy   0.5000 \302\261 0.2500 over 2 folds (maximize)\n"
+"  fold 0   0.7500 at epoch 2, 31.0s\n"
+"  fold 1   0.2500 at epoch 0, 30.5s\n"
+"duration   1:02 on cpu:1, 2 attempts\n"
+"started    2026-09-21T14:16:40.000Z\n"
+"trials     3 of 8 finished: 2 complete, 1 pruned; 1 failed, 1 running\n"
+"\n"
+"parameters\n"
+"  optimizer.lr    0.5\n"
+"  optimizer.type  sgd\n"
+"  momentum        0.25\n"
+"  width           64\n"
+"  mixed           0.5\n"
+"\n"
+"# this configuration alone, as a study file\n"
+"study: {name: cifar10}\n");
+    /* Exact, so that it can be copied; inactive ones do not appear. */
+    rf_view(&f, REPORT_BEST, &rf_trials[0]);
+    assert_non_null(strstr(rf_print(&f, &report_text), "optimizer.lr    0.012345678901234567\n"));
+    rf_view(&f, REPORT_BEST, &rf_trials[1]);
+    assert_null(strstr(rf_print(&f, &report_text), "momentum"));
+    rf_release(&f);
+}
+
+static void one_trial(void **state)
+{
+    struct rf f;
+
+    rf_init(&f, true, ALL);
+    f.r.target = 0;
+    rf_view(&f, REPORT_TRIAL, &rf_trials[3]);
+    f.r.single = NULL;
+    assert_string_equal(rf_print(&f, &report_text),
+"cifar10: trial 3, FAIL\n"
+"\n"
+"reason     the loss became NaN, in \"fold\" 0\n"
+"duration   1.0s on cpu, 3 attempts\n"
+"started    2026-09-21T14:18:20.000Z\n"
+"trials     3 finished: 2 complete, 1 pruned; 1 failed, 1 running\n"
+"\n"
+"parameters\n"
+"  optimizer.lr    0.1\n"
+"  optimizer.type  adamw\n"
+"  width           16\n"
+"  mixed           null\n"
+"\n"
+"learning curve\n"
+"  fold  epoch  accuracy  train_loss\n"
+"     0      0    0.5000      1.2500\n"
+"     0      1    0.7500           -\n"
+"     1      0    0.2500     0.00012\n");
+    rf_view(&f, REPORT_TRIAL, &rf_trials[2]);
+    assert_non_null(strstr(rf_print(&f, &report_text), "trial 2, COMPLETE, the best one\n"));
+    rf_view(&f, REPORT_TRIAL, NULL);
+    assert_string_equal(rf_print(&f, &report_text), "cifar10 has no such trial\n");
+    rf_release(&f);
+}
+
+static void nothing_yet(void **state)
+{
+    struct rf f;
+
+    rf_init(&f, true, 0);
+    assert_string_equal(rf_print(&f, &report_text),
+        "cifar10: maximize accuracy, 0 of 8 finished: 0 complete, 0 pruned; 0 failed, 0 running\n"
+        "No trials yet.\n");
+    rf_view(&f, REPORT_BEST, NULL);
+    assert_string_equal(rf_print(&f, &report_text),
+        "cifar10 has no complete trial yet: 0 of 8 finished: 0 complete, 0 pruned; 0 failed, "
+        "0 running.\n");
+    rf_release(&f);
+    rf_init(&f, true, 1u << 3); /* failures only */
+    rf_view(&f, REPORT_BEST, NULL);
+    assert_string_equal(rf_print(&f, &report_text),
+        "cifar10 has no complete trial yet: 0 of 8 finished: 0 complete, 0 pruned; 1 failed, "
+        "0 running.\nThe last failure, trial 3: the loss became NaN, in \"fold\" 0\n");
+    rf_view(&f, REPORT_TRIALS, NULL);
+    f.r.top = 5;
+    assert_non_null(strstr(rf_print(&f, &report_text), "No trial is complete yet.\n"));
+    rf_release(&f);
+}
+
+/* A space or values that are not there (a study of another program) leave columns out. */
+static void without_a_space(void **state)
+{
+    struct hpo_trial t = rf_trials[2];
+    struct rf f;
+
+    rf_init(&f, true, 0);
+    t.values = NULL;
+    f.trials[f.history.n++] = &t;
+    assert_non_null(strstr(rf_print(&f, &report_text), "  -  "));
+    f.history.space = NULL;
+    assert_non_null(strstr(rf_print(&f, &report_text), "*  2  COMPLETE  0.5000  0.2500  1:02"));
+    rf_release(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(table_of_trials),
+        cmocka_unit_test(the_best_few),
+        cmocka_unit_test(a_narrow_terminal),
+        cmocka_unit_test(colours),
+        cmocka_unit_test(the_best),
+        cmocka_unit_test(one_trial),
+        cmocka_unit_test(nothing_yet),
+        cmocka_unit_test(without_a_space),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

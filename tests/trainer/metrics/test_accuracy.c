@@ -1,0 +1,17 @@
+#include "tests/trainer/metrics/golden.h"
+
+extern const struct metric_ops metric_accuracy;
+
+static void golden(void **state)
+{
+    (void)state;
+    assert_near(golden_metric(&metric_accuracy), 0.625, 0);
+    assert_true(metric_accuracy.maximize);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(golden)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

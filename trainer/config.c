@@ -1,0 +1,38 @@
+#include "trainer/config.h"
+
+static const struct hpo_opt trainer_options[] = {
+    HPO_OPT(INT, struct tr_config, batch_size, "batch_size", "128", 1, 65536, 0,
+            "images of a training step"),
+    HPO_OPT(INT, struct tr_config, epochs, "epochs", "10", 1, 100000, 0,
+            "passes over the training images of a fold"),
+    HPO_OPT_WORDS(struct tr_config, precision, "precision", "auto", "auto|fp32|tf32|bf16|fp16", 0,
+                  "number format of the arithmetic; auto takes the device's usual one (fp32 on a "
+                  "CPU)"),
+    {0},
+};
+
+static const struct hpo_opt augment_options[] = {
+    HPO_OPT(BOOL, struct tr_augment_opts, flip, "flip", "true", 0, 0, 0,
+            "mirror half of the images left to right; turn it off for digits, text, or anything "
+            "with a side"),
+    HPO_OPT(INT, struct tr_augment_opts, crop_padding, "crop_padding", "4", 0, 1024, 0,
+            "add this many black pixels on each side and crop at random to the old size; 0 is off"),
+    {0},
+};
+
+#define KINDS(registry) ((const void *const *)(registry))
+
+const struct hpo_section tr_sections[] = {
+    {"", "how a configuration is trained", trainer_options, NULL, NULL, 0},
+    {"model", "the network", NULL, KINDS(model_registry), "convnet",
+     offsetof(struct tr_config, model)},
+    {"optimizer", "how weights follow their gradients", NULL, KINDS(optimizer_registry), "sgd",
+     offsetof(struct tr_config, optimizer)},
+    {"schedule", "the learning rate over time", NULL, KINDS(schedule_registry), "constant",
+     offsetof(struct tr_config, schedule)},
+    {"loss", "what training makes small", NULL, KINDS(loss_registry), "cross_entropy",
+     offsetof(struct tr_config, loss)},
+    {"augment", "random changes to the training images", augment_options, NULL, NULL,
+     offsetof(struct tr_config, augment)},
+    {0},
+};

@@ -1,0 +1,92 @@
+/* Evaluation: logits of the validation rows -> probabilities -> every metric. */
+#include <math.h>
+#include <string.h>
+
+#include "trainer/job.h"
+
+/* In double, because a sum over a thousand classes loses digits that log loss shows. Returns the
+ * largest logit's class, the lowest of equals; -1 when the row is not finite. */
+static int softmax(float *z, int k)
+{
+    double sum = 0;
+    int best = 0;
+
+    for (int c = 0; c < k; c++) {
+        if (!isfinite(z[c]))
+            return -1;
+        best = z[c] > z[best] ? c : best;
+    }
+    double top = z[best];
+
+    for (int c = 0; c < k; c++)
+        sum += exp((double)z[c] - top);
+    for (int c = 0; c < k; c++)
+        z[c] = (float)(exp((double)z[c] - top) / sum);
+    return best;
+}
+
+static int measure(struct tr_run *r, const struct tr_member *m, double *ret, struct hpo_err *err)
+{
+    const struct kn_images *images = &r->job->data->images;
+    int k = images->classes;
+    struct tr_predictions p = {
+        .probs = m->probs,
+        .labels = r->labels,
+        .pred = r->pred,
+        .confusion = r->confusion,
+        .n = m->n_valid,
+        .classes = k,
+    };
+
+    memset(r->confusion, 0, (size_t)k * (size_t)k * sizeof(*r->confusion));
+    for (int i = 0; i < m->n_valid; i++) {
+        int pred = softmax(m->probs + (size_t)i * (size_t)k, k);
+
+        if (pred < 0)
+            return hpo_fail(err, HPO_ENUMERIC,
+                            "the outputs became NaN or infinite in fold %d, epoch %d of %d",
+                            m->fold, r->at.place.epoch + 1, r->config->epochs);
+        r->pred[i] = pred;
+        r->labels[i] = images->labels[m->valid[i]];
+        r->confusion[(size_t)r->labels[i] * (size_t)k + (size_t)pred]++;
+    }
+    for (int i = 0; i < r->n_metrics; i++) {
+        ret[i] = metric_registry[i]->compute(&p);
+        if (!isfinite(ret[i]))
+            return hpo_fail(err, HPO_ENUMERIC, "%s is not a number in fold %d, epoch %d of %d",
+                            metric_registry[i]->plugin.name, m->fold, r->at.place.epoch + 1,
+                            r->config->epochs);
+    }
+    return 0;
+}
+
+int run_evaluate(struct tr_run *r, struct hpo_err *err)
+{
+    const int32_t *index[TR_MAX_FOLDS];
+    float *logits[TR_MAX_FOLDS];
+    int n[TR_MAX_FOLDS], rc = 0, most = 0;
+    size_t k = (size_t)r->job->data->images.classes;
+    double loss = 0;
+
+    for (int i = 0; i < r->models; i++) {
+        most = r->member[i].n_valid > most ? r->member[i].n_valid : most;
+        loss += r->at.loss_sum[i] / r->member[i].steps / r->models;
+    }
+    for (int from = 0; from < most && !rc; from += r->plan->eval_batch) {
+        for (int i = 0; i < r->models; i++) {
+            const struct tr_member *m = &r->member[i];
+            int left = m->n_valid - from;
+
+            n[i] = left < 0 ? 0 : left < r->plan->eval_batch ? left : r->plan->eval_batch;
+            index[i] = n[i] ? m->valid + from : m->valid;
+            logits[i] = n[i] ? m->probs + (size_t)from * k : m->probs;
+        }
+        rc = r->plan->ops->eval(r->plan, index, n, logits, err);
+        /* A pause here forgets the evaluation: the place is still the end of the last step. */
+        if (!rc && from + r->plan->eval_batch < most)
+            rc = run_poll(r, loss, err);
+    }
+    for (int i = 0; i < r->models && !rc; i++)
+        rc = measure(r, &r->member[i], run_row(r, r->at.place.group, r->at.place.epoch, i), err);
+    return rc;
+}

@@ -1,0 +1,319 @@
+#include "trainer/job.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/file.h"
+#include "base/str.h"
+
+static int64_t valid_rows(const struct tr_folds *f, int fold)
+{
+    return f->start[fold + 1] - f->start[fold];
+}
+
+static int check(const struct tr_job *job, struct hpo_err *err)
+{
+    const struct tr_folds *f = job->folds;
+
+    if (job->run < 1 || job->run > f->k || job->run > TR_MAX_FOLDS)
+        return hpo_fail(err, HPO_ECONFIG, "%d folds cannot be trained: there are %d, and at most %d",
+                        job->run, f->k, TR_MAX_FOLDS);
+    if (f->n != job->data->images.n || f->n > INT32_MAX)
+        return hpo_fail(err, HPO_ECONFIG, "the folds are not those of this data set");
+    for (int i = 0; i < job->run; i++)
+        if (valid_rows(f, i) < 1 || valid_rows(f, i) >= f->n)
+            return hpo_fail(err, HPO_ECONFIG, "fold %d leaves nothing to train or to validate on", i);
+    if (job->config->epochs < 1 || job->config->batch_size < 1)
+        return hpo_fail(err, HPO_ECONFIG, "there is nothing to train: %d epochs of batches of %d",
+                        job->config->epochs, job->config->batch_size);
+    return 0;
+}
+
+/* Everything that decides the bits of the training or what is made of them, as text. */
+static void fingerprint(const struct tr_job *job, uint8_t ret[16])
+{
+    struct arena a = {0};
+    struct str s = {0};
+    XXH128_canonical_t sum;
+
+    str_addf(&s, "data %s %lld %d %d %d\n", job->data->digest, (long long)job->data->images.n,
+             job->data->images.h, job->data->images.w, job->data->images.classes);
+    str_addf(&s, "run %d of %d, order %d, seed %llu\n", job->run, job->folds->k, (int)job->order,
+             (unsigned long long)job->seed);
+    for (int i = 0; metric_registry[i]; i++)
+        str_addf(&s, "%s%s\n", i == job->objective ? "*" : "", metric_registry[i]->plugin.name);
+    for (const struct hpo_section *sec = tr_sections; sec->path; sec++) {
+        const void *base = (const char *)job->config + sec->offset;
+        const struct hpo_opt *o = sec->opts;
+
+        str_addf(&s, "[%s]\n", sec->path);
+        if (sec->kinds) {
+            const struct hpo_part *part = base;
+
+            str_addf(&s, "type: %s\n", hpo_plugin_of(part->ops)->name);
+            o = hpo_plugin_of(part->ops)->opts;
+            base = part->priv;
+        }
+        for (; o && o->name; o++) {
+            const char *text = hpo_opt_get(o, base, &a);
+
+            str_addf(&s, "%s: %s\n", o->name, text ? text : "");
+        }
+    }
+    str_addn(&s, (const char *)job->folds->fold, (size_t)job->folds->n * sizeof(int32_t));
+    XXH128_canonicalFromHash(&sum, XXH3_128bits(s.s, s.n));
+    memcpy(ret, sum.digest, 16);
+    str_release(&s);
+    arena_release(&a);
+}
+
+/* All folds train with the batch of the smallest, so that a fold's bits do not depend on the order
+ * in which, or the neighbours beside which, it is trained. */
+static int batch_of(const struct tr_job *job)
+{
+    int64_t batch = job->config->batch_size;
+
+    for (int i = 0; i < job->run; i++) {
+        int64_t rows = job->folds->n - valid_rows(job->folds, i);
+
+        batch = rows < batch ? rows : batch;
+    }
+    return (int)batch;
+}
+
+/* In training, batch norm needs two values of a channel to have a variance. */
+static int check_batch_norm(const struct kn_net *n, int batch, struct hpo_err *err)
+{
+    for (int i = 0; i < n->n_ops; i++) {
+        const struct kn_tensor *t = &n->tensor[n->op[i].in];
+
+        if (n->op[i].kind == KN_BATCH_NORM && (double)batch * t->h * t->w < 2)
+            return hpo_fail(err, HPO_ECONFIG,
+                            "%s: batch norm of a batch of one image of one pixel has no variance: "
+                            "raise batch_size", n->op[i].name);
+    }
+    return 0;
+}
+
+static int get_plan(struct tr_run *r, struct hpo_err *err)
+{
+    struct kn_net net = {0};
+    struct tr_plan_request request = {
+        .net = &net,
+        .data = r->job->data,
+        .batch = r->batch,
+        .models = r->models,
+        .precision = (enum kn_precision)r->config->precision,
+        .optim = r->optimizer->kind,
+    };
+    int rc = tr_build_net(r->config, &r->job->data->images, &net, err);
+
+    if (!rc)
+        rc = check_batch_norm(&net, r->batch, err);
+    if (!rc) {
+        memcpy(r->rates, net.rates, sizeof(r->rates));
+        rc = tr_session_plan(r->session, &request, &r->plan, err);
+    }
+    kn_net_release(&net);
+    return rc;
+}
+
+static int out_of_memory(struct hpo_err *err, double bytes, const char *what)
+{
+    return hpo_fail(err, HPO_ENOMEM, "out of memory for %s (%.1f MiB)", what, bytes / 1048576.0);
+}
+
+/* The longest of the folds in each respect; what is then allocated fits every group. */
+static int allocate(struct tr_run *r, struct hpo_err *err)
+{
+    size_t rows = 0, valid = 0, models = (size_t)r->models;
+    size_t classes = (size_t)r->job->data->images.classes;
+    size_t curve = (size_t)r->groups * models * (size_t)r->config->epochs;
+
+    for (int i = 0; i < r->job->run; i++) {
+        size_t v = (size_t)valid_rows(r->job->folds, i), t = (size_t)r->job->folds->n - v;
+
+        rows = t > rows ? t : rows;
+        valid = v > valid ? v : valid;
+    }
+    r->indices = calloc(models * rows, 2 * sizeof(int32_t));
+    r->logits = calloc(models * valid, classes * sizeof(float));
+    r->labels = calloc(valid, 2 * sizeof(int32_t));
+    r->confusion = calloc(classes, classes * sizeof(int64_t));
+    r->at.loss_sum = calloc(models, sizeof(double));
+    r->at.curve = calloc(curve, ((size_t)r->n_metrics + 1) * sizeof(double));
+    r->timing.row = calloc(curve, 2 * sizeof(double));
+    if (!r->indices || !r->logits || !r->labels || !r->confusion || !r->at.loss_sum ||
+        !r->at.curve || !r->timing.row)
+        return out_of_memory(err, 4.0 * (double)(models * (2 * rows + valid * classes)) +
+                                      8.0 * (double)(valid + classes * classes),
+                             "row numbers and predictions");
+    r->pred = r->labels + valid;
+    for (size_t m = 0; m < models; m++) {
+        r->member[m].rows = r->indices + 2 * m * rows;
+        r->member[m].order = r->indices + (2 * m + 1) * rows;
+        r->member[m].probs = r->logits + m * valid * classes;
+    }
+    return 0;
+}
+
+static int init_checkpoint(struct tr_run *r, struct hpo_err *err)
+{
+    struct ckpt_shape shape = {
+        .groups = r->groups,
+        .models = r->models,
+        .epochs = r->config->epochs,
+        .metrics = r->n_metrics,
+        .slots = kn_optim_slots(r->optimizer->kind),
+        .weights = r->plan->net->n_weights,
+        .buffers = r->plan->net->n_buffers,
+    };
+
+    for (int i = 0; i < r->job->run; i++) {
+        int64_t rows = r->job->folds->n - valid_rows(r->job->folds, i);
+
+        if (rows / r->batch > shape.steps)
+            shape.steps = (int)(rows / r->batch);
+    }
+    /* The step number names the dropout masks and is 32 bits wide. */
+    if ((double)shape.steps * shape.epochs >= UINT32_MAX)
+        return hpo_fail(err, HPO_ECONFIG, "%d epochs of %d steps are too many", shape.epochs,
+                        shape.steps);
+    fingerprint(r->job, shape.fingerprint);
+    return ckpt_init(&r->ckpt, &shape, err);
+}
+
+int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, struct hpo_err *err)
+{
+    int rc;
+
+    *r = (struct tr_run){
+        .session = s,
+        .job = job,
+        .config = job->config,
+        .optimizer = job->config->optimizer.ops,
+        .schedule = job->config->schedule.ops,
+        .models = job->order == TR_EPOCH_FIRST ? job->run : 1,
+        .groups = job->order == TR_EPOCH_FIRST ? 1 : job->run,
+        .started = clock_monotonic(),
+    };
+    while (metric_registry[r->n_metrics])
+        r->n_metrics++;
+    assert(r->n_metrics <= TR_MAX_METRICS);
+    if (job->objective < 0 || job->objective >= r->n_metrics)
+        return hpo_fail(err, HPO_ECONFIG, "there is no metric %d", job->objective);
+    rc = check(job, err);
+    if (rc)
+        return rc;
+    r->batch = batch_of(job);
+    rc = get_plan(r, err);
+    if (!rc)
+        rc = init_checkpoint(r, err);
+    if (!rc)
+        rc = allocate(r, err);
+    return rc;
+}
+
+void run_release(struct tr_run *r)
+{
+    ckpt_release(&r->ckpt);
+    free(r->indices);
+    free(r->logits);
+    free(r->labels);
+    free(r->confusion);
+    free(r->at.loss_sum);
+    free(r->at.curve);
+    free(r->timing.row);
+}
+
+void run_enter_group(struct tr_run *r, int group)
+{
+    const struct tr_folds *f = r->job->folds;
+
+    for (int i = 0; i < r->models; i++) {
+        struct tr_member *m = &r->member[i];
+
+        m->fold = group * r->models + i;
+        m->n_rows = (int)tr_folds_train(f, m->fold, m->rows);
+        m->steps = m->n_rows / r->batch;
+        m->valid = f->index + f->start[m->fold];
+        m->n_valid = (int)valid_rows(f, m->fold);
+    }
+}
+
+double run_seconds(const struct tr_run *r)
+{
+    return r->earlier + clock_monotonic() - r->started;
+}
+
+double run_epoch_seconds(const struct tr_run *r)
+{
+    return r->timing.partial + clock_monotonic() - r->epoch_started;
+}
+
+static size_t row_index(const struct tr_run *r, int group, int epoch, int model)
+{
+    return ckpt_rows(&r->ckpt.shape, (struct ckpt_place){group, epoch, 0}) + (size_t)model;
+}
+
+double *run_row(const struct tr_run *r, int group, int epoch, int model)
+{
+    return r->at.curve + row_index(r, group, epoch, model) * ((size_t)r->n_metrics + 1);
+}
+
+double *run_timing(const struct tr_run *r, int group, int epoch, int model)
+{
+    return r->timing.row + row_index(r, group, epoch, model) * 2;
+}
+
+int run_save(struct tr_run *r, struct hpo_err *err)
+{
+    for (int i = 0; i < r->models; i++) {
+        struct kn_state state = ckpt_state(&r->ckpt, i);
+        int rc = r->plan->ops->get_state(r->plan, i, &state, err);
+
+        if (rc)
+            return rc;
+    }
+    r->timing.total = run_seconds(r);
+    timing_save(&r->ckpt.shape, r->job->dir, r->at.place, &r->timing);
+    return ckpt_save(&r->ckpt, r->job->dir, &r->at, err);
+}
+
+int run_obey(struct tr_run *r, enum tr_verdict v, bool saved, struct hpo_err *err)
+{
+    int rc = 0;
+
+    if (v == TR_GO)
+        return 0;
+    if (v == TR_PRUNE) {
+        r->pruned = true;
+        return hpo_fail(err, HPO_ESTOPPED, "pruned");
+    }
+    if (!saved) {
+        r->timing.partial = run_epoch_seconds(r);
+        rc = run_save(r, err);
+    }
+    return rc ? rc : hpo_fail(err, HPO_ESTOPPED, "paused, to be continued from its checkpoint");
+}
+
+int run_poll(struct tr_run *r, double loss, struct hpo_err *err)
+{
+    struct tr_progress p = {
+        .fold = r->member[0].fold,
+        .epoch = r->at.place.epoch,
+        .step = r->at.place.step,
+        .images_per_s = r->rate,
+        .loss = loss,
+    };
+
+    if (!r->job->poll)
+        return 0;
+    for (int i = 0; i < r->models; i++)
+        if (r->member[i].steps > p.steps)
+            p.steps = r->member[i].steps;
+    return run_obey(r, r->job->poll(r->job->arg, &p), false, err);
+}

@@ -1,0 +1,136 @@
+/* The training loop: steps in lock-step over the models of a group. */
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "trainer/job.h"
+
+/* The progress line's images per second are those of the last this many seconds. */
+#define RATE_WINDOW 0.5
+
+/* The order of an epoch does not depend on those before it, so a resumed epoch finds its own. */
+static void shuffle(const struct tr_run *r, struct tr_member *m)
+{
+    struct hpo_rng rng = hpo_rng_for(r->job->seed, -1, m->fold, "order",
+                                     (uint64_t)r->at.place.epoch);
+
+    memcpy(m->order, m->rows, (size_t)m->n_rows * sizeof(int32_t));
+    hpo_rng_shuffle(&rng, m->order, m->n_rows);
+}
+
+static double rate_at(const struct tr_run *r, const struct tr_member *m, int step)
+{
+    double t = r->at.place.epoch + (double)step / m->steps;
+
+    return r->optimizer->lr(r->config->optimizer.priv) *
+           r->schedule->factor(r->config->schedule.priv, t, r->config->epochs);
+}
+
+/* A member whose epoch is shorter than its neighbours' sits the last steps out. */
+static void fill_batches(const struct tr_run *r, int step, struct kn_batch *ret)
+{
+    for (int i = 0; i < r->models; i++) {
+        const struct tr_member *m = &r->member[i];
+
+        ret[i] = (struct kn_batch){0};
+        if (step < m->steps)
+            ret[i] = (struct kn_batch){
+                .index = m->order + (size_t)step * (size_t)r->batch,
+                .n = r->batch,
+                .epoch = (uint32_t)r->at.place.epoch,
+                .step = (uint32_t)r->at.place.epoch * (uint32_t)m->steps + (uint32_t)step,
+                .lr = (float)rate_at(r, m, step),
+            };
+    }
+}
+
+static int not_finite(const struct tr_run *r, const struct tr_member *m, int step,
+                      struct hpo_err *err)
+{
+    return hpo_fail(err, HPO_ENUMERIC,
+                    "the loss became NaN or infinite in fold %d, epoch %d of %d, step %d of %d, at "
+                    "learning rate %.4g", m->fold, r->at.place.epoch + 1, r->config->epochs,
+                    step + 1, m->steps, rate_at(r, m, step));
+}
+
+static void measure_rate(struct tr_run *r, int images)
+{
+    double now = clock_monotonic();
+
+    r->rate_images += images;
+    if (now - r->rate_clock >= RATE_WINDOW || r->rate == 0) {
+        r->rate = (double)r->rate_images / (now - r->rate_clock);
+        r->rate_clock = now;
+        r->rate_images = 0;
+    }
+}
+
+static int step_once(struct tr_run *r, int step, int steps, struct hpo_err *err)
+{
+    double sum = 0;
+    int training = 0, rc;
+
+    fill_batches(r, step, r->now);
+    if (step + 1 < steps)
+        fill_batches(r, step + 1, r->next);
+    rc = r->plan->ops->train(r->plan, r->now, step + 1 < steps ? r->next : NULL, r->loss, err);
+    if (rc)
+        return rc;
+    for (int i = 0; i < r->models; i++) {
+        if (!r->now[i].n)
+            continue;
+        if (!isfinite(r->loss[i]))
+            return not_finite(r, &r->member[i], step, err);
+        r->at.loss_sum[i] += r->loss[i];
+        sum += r->loss[i];
+        training++;
+    }
+    r->at.place.step = step + 1;
+    measure_rate(r, training * r->batch);
+    return run_poll(r, sum / training, err);
+}
+
+static int train_steps(struct tr_run *r, struct hpo_err *err)
+{
+    int steps = 0, rc = 0;
+
+    for (int i = 0; i < r->models; i++) {
+        shuffle(r, &r->member[i]);
+        steps = r->member[i].steps > steps ? r->member[i].steps : steps;
+    }
+    for (int step = r->at.place.step; step < steps && !rc; step++)
+        rc = step_once(r, step, steps, err);
+    return rc;
+}
+
+int run_epoch(struct tr_run *r, struct hpo_err *err)
+{
+    struct ckpt_place *place = &r->at.place;
+    double training, whole;
+    int rc;
+
+    r->epoch_started = r->rate_clock = clock_monotonic();
+    r->rate_images = 0;
+    rc = train_steps(r, err);
+    if (rc)
+        return rc;
+    training = run_epoch_seconds(r);
+    rc = run_evaluate(r, err);
+    if (rc)
+        return rc;
+    whole = run_epoch_seconds(r);
+    for (int i = 0; i < r->models; i++) {
+        const struct tr_member *m = &r->member[i];
+        double *timing = run_timing(r, place->group, place->epoch, i);
+
+        run_row(r, place->group, place->epoch, i)[r->n_metrics] = r->at.loss_sum[i] / m->steps;
+        timing[0] = whole / r->models;
+        timing[1] = training > 0 ? (double)m->steps * r->batch / training : 0;
+        r->at.loss_sum[i] = 0;
+    }
+    r->timing.partial = 0;
+    place->epoch++;
+    place->step = 0;
+    return 0;
+}

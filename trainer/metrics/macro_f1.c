@@ -1,0 +1,30 @@
+/* sklearn.metrics.f1_score(average="macro", zero_division=0): the mean F1 over the classes that
+ * occur among the labels or the predictions. */
+#include "trainer/metric.h"
+
+static double compute(const struct tr_predictions *p)
+{
+    double sum = 0;
+    int occurring = 0;
+
+    for (int c = 0; c < p->classes; c++) {
+        int64_t hit = p->confusion[(int64_t)c * p->classes + c];
+        int64_t members = 0, predicted = 0;
+
+        for (int j = 0; j < p->classes; j++) {
+            members += p->confusion[(int64_t)c * p->classes + j];
+            predicted += p->confusion[(int64_t)j * p->classes + c];
+        }
+        if (!members && !predicted)
+            continue;
+        sum += 2.0 * (double)hit / (double)(members + predicted);
+        occurring++;
+    }
+    return sum / occurring;
+}
+
+const struct metric_ops metric_macro_f1 = {
+    .plugin = {"macro_f1", "mean F1 over the classes (f1_score, average=\"macro\")", 0, NULL},
+    .maximize = true,
+    .compute = compute,
+};

@@ -1,0 +1,58 @@
+/* A plain convolutional network in the manner of VGG: stages of two 3x3 convolutions with batch
+ * norm and ReLU, the width doubling and the picture halving from stage to stage, then global
+ * average pooling, dropout and a linear layer. */
+#include <stdio.h>
+
+#include "trainer/model.h"
+
+struct convnet {
+    int width, stages;
+    double dropout;
+};
+
+static int conv_bn_relu(struct kn_net *n, int stage, int i, int in, int channels)
+{
+    char name[KN_NAME];
+
+    snprintf(name, sizeof(name), "stage%d.conv%d", stage, i);
+    in = kn_conv2d(n, name, in, channels, 3, 1, 1, false, KN_INIT_DEFAULT);
+    snprintf(name, sizeof(name), "stage%d.bn%d", stage, i);
+    in = kn_batch_norm(n, name, in);
+    snprintf(name, sizeof(name), "stage%d.relu%d", stage, i);
+    return kn_relu(n, name, in);
+}
+
+static void build(const void *opts, const struct model_input *in, struct kn_net *ret)
+{
+    const struct convnet *o = opts;
+    char name[KN_NAME];
+    int t = 0;
+
+    for (int stage = 0; stage < o->stages; stage++) {
+        if (stage) {
+            snprintf(name, sizeof(name), "stage%d.pool", stage - 1);
+            t = kn_max_pool(ret, name, t, 2, 2);
+        }
+        for (int i = 0; i < 2; i++)
+            t = conv_bn_relu(ret, stage, i, t, o->width << stage);
+    }
+    t = kn_global_avg_pool(ret, "avgpool", t);
+    t = kn_dropout(ret, "dropout", t, (float)o->dropout);
+    kn_linear(ret, "fc", t, in->classes, true);
+}
+
+static const struct hpo_opt options[] = {
+    HPO_OPT(INT, struct convnet, width, "width", "32", 1, 2048, 0,
+            "channels of the first stage; each further stage has twice as many"),
+    HPO_OPT(INT, struct convnet, stages, "stages", "3", 1, 6, 0,
+            "stages of two convolutions; between two the picture is halved"),
+    HPO_OPT(REAL, struct convnet, dropout, "dropout", "0.0", 0, 1, HPO_OPT_MAX_OPEN,
+            "share of the features dropped before the last layer"),
+    {0},
+};
+
+const struct model_ops model_convnet = {
+    .plugin = {"convnet", "plain convolutional network with batch norm (as VGG)",
+               sizeof(struct convnet), options},
+    .build = build,
+};

@@ -1,0 +1,83 @@
+/* The network of a configuration: built, told apart, weighed. */
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/str.h"
+#include "trainer/session.h"
+#include "trainer/trainer.h"
+
+int tr_build_net(const struct tr_config *c, const struct kn_images *images, struct kn_net *ret,
+                 struct hpo_err *err)
+{
+    const struct model_ops *model = c->model.ops;
+    struct model_input in = {3, images->h, images->w, images->classes};
+    int rc;
+
+    kn_net_init(ret, in.channels, in.height, in.width, in.classes);
+    model->build(c->model.priv, &in, ret);
+    rc = kn_net_finish(ret, err);
+    if (rc)
+        hpo_fail_at(err, "model %s", model->plugin.name);
+    return rc;
+}
+
+/* Field by field, because structs have padding. */
+struct tr_net_hash tr_hash_net(const struct kn_net *n)
+{
+    const int head[] = {n->classes, n->n_tensors, n->n_ops};
+    struct str bytes = {0};
+    XXH128_hash_t sum;
+
+    str_addn(&bytes, (const char *)head, sizeof(head));
+    for (int i = 0; i < n->n_tensors; i++) {
+        const int shape[] = {n->tensor[i].c, n->tensor[i].h, n->tensor[i].w};
+
+        str_addn(&bytes, (const char *)shape, sizeof(shape));
+    }
+    for (int i = 0; i < n->n_ops; i++) {
+        const struct kn_op *o = &n->op[i];
+        const int ints[] = {(int)o->kind, o->in, o->in2, o->out, o->kernel, o->stride, o->pad,
+                            o->rate, o->weight, o->bias, o->mean, o->var};
+        const float floats[] = {o->eps, o->momentum};
+
+        str_addn(&bytes, o->name, strlen(o->name) + 1);
+        str_addn(&bytes, (const char *)ints, sizeof(ints));
+        str_addn(&bytes, (const char *)floats, sizeof(floats));
+    }
+    sum = XXH3_128bits(bytes.s, bytes.n);
+    str_release(&bytes);
+    return (struct tr_net_hash){sum.low64, sum.high64};
+}
+
+int tr_cost(const struct kn_backend_ops *backend, const struct tr_config *c,
+            const struct tr_dataset *data, struct tr_cost *ret, struct hpo_err *err)
+{
+    const struct optimizer_ops *optimizer = c->optimizer.ops;
+    int batch = data->images.n < c->batch_size ? (int)data->images.n : c->batch_size;
+    struct kn_dev *dev = NULL;
+    struct kn_net net = {0};
+    int rc = tr_build_net(c, &data->images, &net, err);
+
+    if (!rc)
+        rc = backend->open(0, 0, &dev, err);
+    if (!rc) {
+        struct kn_plan_desc desc = {
+            .net = &net,
+            .batch = batch,
+            .eval_batch = tr_eval_batch(batch),
+            .models = 1,
+            .threads = 1,
+            .precision = (enum kn_precision)c->precision,
+            .optim = optimizer->kind,
+        };
+
+        *ret = (struct tr_cost){
+            .macs = kn_net_macs(&net),
+            .weights = (double)net.n_weights,
+            .bytes = backend->estimate(dev, &desc),
+        };
+        backend->close(dev);
+    }
+    kn_net_release(&net);
+    return rc;
+}

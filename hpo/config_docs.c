@@ -173,9 +173,9 @@ static void put_may_change(const struct hpo_section *all, struct str *ret)
             str_release(&path);
         }
     }
-    str_add(ret,
-            ".\nAnything else would mix results that cannot be compared, and is refused with the "
-            "differences listed.\n");
+    str_add(ret, ".\n(Another `study.name` is another study; elsewhere, the images must be the "
+                 "same.) Anything else\nwould mix results that cannot be compared, and is refused "
+                 "with the differences listed.\n");
 }
 
 static void put_metrics(struct str *ret)

@@ -64,8 +64,8 @@ size_t ckpt_rows(const struct ckpt_shape *s, struct ckpt_place p);
 
 /* The states are in place already; put the rest around them. Returns the length. */
 size_t ckpt_encode(struct ckpt *c, const struct ckpt_rest *rest);
-/* n untrusted bytes -> c's states and *ret; both untouched unless it returns 0. HPO_EFORMAT with the
- * reason. */
+/* n untrusted bytes -> c's states and *ret; both untouched unless it returns 0. HPO_EFORMAT with
+ * the reason. */
 int ckpt_decode(struct ckpt *c, const void *bytes, size_t n, struct ckpt_rest *ret,
                 struct hpo_err *err);
 

@@ -19,13 +19,14 @@ static int check(const struct tr_job *job, struct hpo_err *err)
     const struct tr_folds *f = job->folds;
 
     if (job->run < 1 || job->run > f->k || job->run > TR_MAX_FOLDS)
-        return hpo_fail(err, HPO_ECONFIG, "%d folds cannot be trained: there are %d, and at most %d",
-                        job->run, f->k, TR_MAX_FOLDS);
+        return hpo_fail(err, HPO_ECONFIG, "%d folds cannot be trained: there are %d, and at most "
+                        "%d", job->run, f->k, TR_MAX_FOLDS);
     if (f->n != job->data->images.n || f->n > INT32_MAX)
         return hpo_fail(err, HPO_ECONFIG, "the folds are not those of this data set");
     for (int i = 0; i < job->run; i++)
         if (valid_rows(f, i) < 1 || valid_rows(f, i) >= f->n)
-            return hpo_fail(err, HPO_ECONFIG, "fold %d leaves nothing to train or to validate on", i);
+            return hpo_fail(err, HPO_ECONFIG, "fold %d leaves nothing to train or validate on",
+                            i);
     if (job->config->epochs < 1 || job->config->batch_size < 1)
         return hpo_fail(err, HPO_ECONFIG, "there is nothing to train: %d epochs of batches of %d",
                         job->config->epochs, job->config->batch_size);

@@ -1,4 +1,4 @@
-/* trainer/optimizer.h - an optimizer of the study file, turned into the numbers that kernels take. */
+/* trainer/optimizer.h - an optimizer of the study file, as the numbers that kernels take. */
 #ifndef HPO_TRAINER_OPTIMIZER_H
 #define HPO_TRAINER_OPTIMIZER_H
 

@@ -13,6 +13,10 @@
 #define MAX_DATA 3
 /* Idle plans may hold this share of the device's memory. */
 #define IDLE_SHARE 0.2
+/* An idle plan stays if it is small, or if making it again would take longer than this many bytes
+ * a second: compiling takes seconds on a GPU, milliseconds for hundreds of megabytes on a CPU. */
+#define SMALL_BYTES 32e6
+#define WORTH_BYTES_PER_S 2e9
 
 struct data_entry {
     char digest[33];
@@ -29,7 +33,7 @@ struct plan_entry {
     int batch, models, threads;
     enum kn_precision precision;
     enum kn_optim_kind optim;
-    double bytes;
+    double bytes, compile_seconds;
     uint64_t used;
 };
 
@@ -53,19 +57,20 @@ static int usable_threads(void)
     return n < 1 ? 1 : (int)n;
 }
 
-/* Chosen by measurement, see tests/bench: many models on a thread each beat one after the other on
- * all threads, because a small network's layers are too short to share; but a thread without a
- * model is wasted. So: the number that finishes all of them first, if p threads make one model
- * p^0.9 times as fast. */
+/* A thread each when there are as many models as threads: then no thread waits for another inside
+ * a layer, and a team is as slow as its slowest thread (tests/bench/bench_cores: twice as fast or
+ * more on a machine that has other work too). With threads left over, the number that finishes all
+ * models first, if p threads make one model p^0.75 times as fast. Depends on nothing but its
+ * arguments, because the bits of a model depend on the result. */
 int tr_cores_for(int models, int threads)
 {
     int best = 1;
     double best_time = HUGE_VAL;
 
-    for (int p = 1; p <= threads; p++) {
+    for (int p = 1; p <= threads && models < threads; p++) {
         int side_by_side = threads / p;
         int rounds = (models + side_by_side - 1) / side_by_side;
-        double time = rounds / pow(p, 0.9);
+        double time = rounds / pow(p, 0.75);
 
         if (time < best_time - 1e-9) {
             best_time = time;
@@ -189,9 +194,17 @@ static struct plan_entry *oldest_plan(struct tr_session *s)
     return oldest;
 }
 
+static bool worth_keeping(const struct plan_entry *e)
+{
+    return e->bytes <= SMALL_BYTES || e->bytes <= WORTH_BYTES_PER_S * e->compile_seconds;
+}
+
 /* A free entry, with the plans that stay no larger than the share of idle ones. */
 static struct plan_entry *make_room(struct tr_session *s)
 {
+    for (int i = 0; i < MAX_PLANS; i++)
+        if (!worth_keeping(&s->plan[i]))
+            drop_plan(s, &s->plan[i]);
     for (;;) {
         struct plan_entry *slot = NULL;
         double bytes = 0;
@@ -237,6 +250,7 @@ static int new_plan(struct tr_session *s, struct plan_entry *e, struct kn_net *n
 {
     struct plan_entry *slot;
     struct kn_plan_desc desc;
+    double from;
     int rc;
 
     e->net = xmalloc(sizeof(*e->net));
@@ -253,12 +267,14 @@ static int new_plan(struct tr_session *s, struct plan_entry *e, struct kn_net *n
     };
     slot = make_room(s);
     e->bytes = s->backend->estimate(s->dev, &desc);
+    from = clock_monotonic();
     rc = compile(s, &desc, e->data->handle, &e->plan, err);
     if (rc) {
         kn_net_release(e->net);
         free(e->net);
         return rc;
     }
+    e->compile_seconds = clock_monotonic() - from;
     e->used = ++s->clock;
     *slot = *e;
     return 0;

@@ -1,7 +1,7 @@
 /* trainer/session.h - inside the trainer: a device with what is kept from job to job.
  *
- * Compiled plans and uploaded data sets are found again by what they were made from. A plan stays
- * until it is among neither the few most recently used nor what fits beside a new one. */
+ * Compiled plans and uploaded data sets are found again by what they were made from. Idle plans
+ * stay while they are few, recently used, small beside the device, and not cheap to make again. */
 #ifndef HPO_TRAINER_SESSION_H
 #define HPO_TRAINER_SESSION_H
 

@@ -45,9 +45,9 @@ struct tr_progress {
 };
 
 /* After an epoch; in epoch-first order called once per epoch with all n folds, else with one.
- * `again`: read back from the checkpoint of an earlier attempt, already answered TR_GO then. An epoch
- * may also come a second time with again false, the same numbers: the attempt before died when it
- * had written it, and nobody knows whether it was answered. */
+ * `again`: read back from the checkpoint of an earlier attempt, already answered TR_GO then. An
+ * epoch may also come a second time with again false, the same numbers: the attempt before died
+ * when it had written it, and nobody knows whether it was answered. */
 typedef enum tr_verdict tr_report_fn(void *arg, const struct tr_epoch *e, int n, bool again);
 /* After each batch, of training and of evaluation: must be quick. TR_PAUSE is obeyed at once. */
 typedef enum tr_verdict tr_poll_fn(void *arg, const struct tr_progress *p);

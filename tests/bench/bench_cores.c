@@ -1,6 +1,6 @@
 /* How best to use the cores for several models: a thread each side by side, or all threads for one
- * after the other. Prints images per second of every way for a few networks; tr_cores_for
- * (trainer/session.c) chooses what wins here. Times are the best of several rounds.
+ * after the other. Prints images per second of every way for a few networks, and what
+ * tr_cores_for (trainer/session.c) chooses. The best step counts; run it on an idle machine.
  *
  *   bench_cores [threads [models]] */
 #include <stdio.h>
@@ -15,9 +15,11 @@
 #define IMAGES 512
 #define SIDE 32
 #define BATCH 128
-#define ROUNDS 5
+#define SECONDS 3.0 /* of a measurement, and at least MIN_STEPS */
+#define MIN_STEPS 3
 
-static void *make_priv(struct arena *a, const struct hpo_plugin *p, const char *key, const char *val)
+static void *make_priv(struct arena *a, const struct hpo_plugin *p, const char *key,
+                       const char *val)
 {
     void *priv = arena_alloc(a, p->priv_size);
 
@@ -28,7 +30,8 @@ static void *make_priv(struct arena *a, const struct hpo_plugin *p, const char *
 }
 
 /* Images per second of `models` models with `each` threads a model; 0: it did not work. */
-static double measure(struct kn_dev *dev, const struct kn_net *net, void *data, int models, int each)
+static double measure(struct kn_dev *dev, const struct kn_net *net, void *data, int models,
+                      int each)
 {
     const struct kn_backend_ops *ops = dev->ops;
     struct kn_plan_desc desc = {.net = net, .batch = BATCH, .eval_batch = BATCH, .models = models,
@@ -60,13 +63,14 @@ static double measure(struct kn_dev *dev, const struct kn_net *net, void *data, 
         free(s.slots[0]);
         batch[m] = (struct kn_batch){.index = index, .n = BATCH, .lr = 1e-3f};
     }
-    for (int round = 0; round <= ROUNDS; round++) {
+    double start = clock_monotonic();
+
+    for (int step = 0; step <= MIN_STEPS || clock_monotonic() - start < SECONDS; step++) {
         double from = clock_monotonic(), rate;
 
-        for (int i = 0; i < 4; i++)
-            ops->train(plan, batch, batch, loss, NULL);
-        rate = 4.0 * BATCH * models / (clock_monotonic() - from);
-        best = round && rate > best ? rate : best; /* the first round warms up */
+        ops->train(plan, batch, batch, loss, NULL);
+        rate = (double)BATCH * models / (clock_monotonic() - from);
+        best = step && rate > best ? rate : best; /* the first step warms up */
     }
     ops->plan_free(plan);
     return best;
@@ -114,6 +118,7 @@ int main(int argc, char **argv)
         for (int each = 1; each <= threads; each *= 2)
             printf("  %d each %.0f img/s", each, measure(dev, &net, data, models, each));
         printf("  (chosen: %d)\n", tr_cores_for(models, threads));
+        fflush(stdout);
         kn_net_release(&net);
         arena_release(&a);
     }

@@ -63,8 +63,8 @@ static double rate_of_turbojpeg(const char *path, int size, int target)
 
 static void bench(const char *dir, int size, int images, int target)
 {
-    struct tr_synth_spec synth = {.classes = 4, .per_class = (images + 3) / 4, .size = size,
-                                  .noise = 0.5, .seed = 1};
+    struct tr_synth_spec synth = {
+        .classes = 4, .per_class = (images + 3) / 4, .size = size, .noise = 0.5, .seed = 1};
     struct arena a = {0};
     const char *data = arena_printf(&a, "%s/%d-%d", dir, size, target);
     const char *cache = arena_printf(&a, "%s/cache", dir);

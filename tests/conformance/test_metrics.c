@@ -77,7 +77,8 @@ static void degenerate(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_metric), cmocka_unit_test(degenerate)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_metric),
+                                       cmocka_unit_test(degenerate)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,8 @@ static void warms_up(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_schedule), cmocka_unit_test(warms_up)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_schedule),
+                                       cmocka_unit_test(warms_up)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@ import atexit
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -123,6 +124,8 @@ class Box:
         for name in p.files:
             with open(name, errors="replace") as f:
                 texts.append(f.read())
+        # A worker's sanitizer report shows in no exit status of the controller.
+        check(not re.search("Sanitizer|runtime error:", texts[1]), "a sanitizer speaks:", texts[1][:8000])
         return Result(list(p.cmd), rc, *texts)
 
     def hpo(self, *args, cwd=None, env=None, limit=LIMIT):

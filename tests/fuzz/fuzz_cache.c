@@ -1,5 +1,5 @@
-/* libFuzzer: a packed data set. Checksums would keep the fuzzer out, so it gets them right first, as
- * someone would who made a bad file on purpose; that takes the insides of pack.c. */
+/* libFuzzer: a packed data set. Checksums would keep the fuzzer out, so it gets them right first,
+ * as someone would who made a bad file on purpose; that takes the insides of pack.c. */
 #include <stdlib.h>
 
 #include "trainer/data/pack.c"
@@ -26,7 +26,8 @@ static void seal(uint8_t *p, size_t n)
         if (h.section[s].at < n && h.section[s].bytes <= n - h.section[s].at)
             h.section[s].hash = XXH3_64bits(p + h.section[s].at, h.section[s].bytes);
     pixels = (uint64_t)h.n * (uint64_t)h.size * (uint64_t)h.size * 3;
-    if (h.section[BLOCKS].bytes == 8 && h.section[BLOCKS].at <= n - 8 && pixels <= n - HEADER_BYTES) {
+    if (h.section[BLOCKS].bytes == 8 && h.section[BLOCKS].at <= n - 8 &&
+        pixels <= n - HEADER_BYTES) {
         uint64_t hash = XXH3_64bits(p + HEADER_BYTES, pixels);
 
         memcpy(p + h.section[BLOCKS].at, &hash, sizeof(hash));

@@ -39,8 +39,9 @@ static void jpegs(const uint8_t *p)
                 {"gray.jpg", TJPF_GRAY, TJSAMP_GRAY, 0},
                 {"progressive.jpg", TJPF_RGB, TJSAMP_444, TJFLAG_PROGRESSIVE},
                 {"cmyk.jpg", TJPF_CMYK, TJSAMP_444, 0}};
-    static const uint8_t exif[] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0, 0, 'I', 'I', '*', 0, 8, 0,
-                                   0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t exif[] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0,    0, 'I', 'I',
+                                   '*',  0,    8, 0,  0,   0,   1,   0,   0x12, 1, 3,   0,
+                                   1,    0,    0, 0,  6,   0,   0,   0,   0,    0, 0,   0};
     tjhandle tj = tjInitCompress();
 
     for (size_t k = 0; k < HPO_LEN(kind); k++) {
@@ -73,8 +74,11 @@ static void pngs(const uint8_t *p)
                 {"rgb16.png", PNG_FORMAT_LINEAR_RGB}, {"palette.png", PNG_FORMAT_RGB_COLORMAP}};
 
     for (size_t k = 0; k < HPO_LEN(kind); k++) {
-        png_image image = {.version = PNG_IMAGE_VERSION, .width = 13, .height = 9,
-                           .format = kind[k].format, .colormap_entries = 256};
+        png_image image = {.version = PNG_IMAGE_VERSION,
+                           .width = 13,
+                           .height = 9,
+                           .format = kind[k].format,
+                           .colormap_entries = 256};
         png_alloc_size_t n = 1 << 16;
         uint8_t *out = xmalloc(n);
 
@@ -111,8 +115,14 @@ static void packs(const uint8_t *pixels)
     struct hpo_err err;
 
     for (int k = 0; k < 4; k++) {
-        struct pack p = {.n = 3, .n_bad = k & 1 ? 2 : 0, .size = 4, .classes = 2, .labels = labels,
-                         .groups = k & 2 ? groups : NULL, .sums = sums, .bad = bad};
+        struct pack p = {.n = 3,
+                         .n_bad = k & 1 ? 2 : 0,
+                         .size = 4,
+                         .classes = 2,
+                         .labels = labels,
+                         .groups = k & 2 ? groups : NULL,
+                         .sums = sums,
+                         .bad = bad};
         const char *path = arena_printf(&a, "%s/cache/%d.pack", dir, k);
         struct pack_writer w;
 

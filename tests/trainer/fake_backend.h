@@ -1,4 +1,4 @@
-/* tests/trainer/fake_backend.h - a backend without arithmetic worth the name: every bit of its state
+/* tests/trainer/fake_backend.h - a backend without arithmetic worth the name: each bit of its state
  * depends on every argument of every call, so that a trainer that passes something else, forgets
  * something or repeats something ends elsewhere. It checks the contract of kernels/backend.h and
  * fails on demand. */
@@ -40,6 +40,7 @@ static struct {
     struct fake_call train[FAKE_LOG], eval[FAKE_LOG];
     int n_train, n_eval;
     struct fake_plan *plan; /* the last one compiled */
+    double bytes;           /* of the plans that live, by the estimate */
     int nan_at;      /* the train call of this number of a plan returns NaN; -1: none */
     int nan_eval;    /* this eval call returns NaN */
     int no_memory;   /* so many compiles fail */
@@ -110,7 +111,6 @@ static int fake_compile(struct kn_dev *d, const struct kn_plan_desc *desc, void 
 {
     struct fake_plan *p;
 
-    (void)d;
     if (fake.no_memory && fake.no_memory--)
         return hpo_fail(err, HPO_ENOMEM, "the fake device is full");
     p = calloc(1, sizeof(*p));
@@ -134,6 +134,7 @@ static int fake_compile(struct kn_dev *d, const struct kn_plan_desc *desc, void 
     extern const struct kn_backend_ops fake_backend;
     p->base.ops = &fake_backend;
     fake.plan = p;
+    fake.bytes += fake_estimate(d, desc);
     *ret = &p->base;
     return 0;
 }
@@ -142,6 +143,7 @@ static void fake_plan_free(struct kn_plan *base)
 {
     struct fake_plan *p = (struct fake_plan *)base;
 
+    fake.bytes -= 1e6 * base->models;
     for (int m = 0; m < base->models; m++) {
         free(p->model[m].state.weights);
         free(p->model[m].state.buffers);

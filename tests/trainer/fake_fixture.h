@@ -20,7 +20,8 @@ static int setup(void **state)
 
     fake_reset();
     tiny_init(&f.t, N, 2, 8, 3);
-    tiny_config(&f.t, "convnet width=2 stages=2 dropout=0.3", "sgd lr=0.05 momentum=0.9", 4, EPOCHS);
+    tiny_config(&f.t, "convnet width=2 stages=2 dropout=0.3", "sgd lr=0.05 momentum=0.9", 4,
+                EPOCHS);
     assert_int_equal(tr_session_open(&fake_backend, 0, 2, &f.s, NULL), 0);
     *state = &f;
     return 0;

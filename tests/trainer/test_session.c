@@ -74,10 +74,11 @@ static void bounded(void **state)
     for (int batch = 1; batch <= 40; batch++)
         assert_int_equal(plan(f, batch, 1, &p, NULL), 0);
     assert_true(fake.compiles - fake.frees <= 8);
-    /* idle plans of 200 MB each on a device of 1 GB: hardly any may stay */
-    for (int batch = 1; batch <= 10; batch++)
+    /* Plans of 200 MB that take no time to make: only the one that is used stays. */
+    for (int batch = 1; batch <= 10; batch++) {
         assert_int_equal(plan(f, batch, 200, &p, NULL), 0);
-    assert_true(fake.compiles - fake.frees <= 2);
+        assert_true(fake.bytes < 300e6);
+    }
 }
 
 /* A full device: what is idle makes room, and only then is it a failure. */
@@ -125,7 +126,10 @@ static void cores(void **state)
     assert_int_equal(tr_cores_for(1, 8), 8);
     assert_int_equal(tr_cores_for(8, 8), 1);
     assert_int_equal(tr_cores_for(5, 1), 1);
+    assert_int_equal(tr_cores_for(3, 2), 1);
     assert_int_equal(tr_cores_for(2, 8), 4);
+    assert_int_equal(tr_cores_for(3, 4), 1);
+    assert_int_equal(tr_cores_for(5, 16), 3);
     for (int models = 1; models <= 64; models++)
         for (int threads = 1; threads <= 64; threads++)
             assert_in_range(tr_cores_for(models, threads), 1, threads);

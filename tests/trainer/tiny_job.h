@@ -1,5 +1,5 @@
-/* tests/trainer/tiny_job.h - a small data set made from nothing, folds on it, a configuration, and a
- * caller that listens: what a test of the trainer needs. */
+/* tests/trainer/tiny_job.h - a small data set made from nothing, folds on it, a configuration, and
+ * a caller that listens: what a test of the trainer needs. */
 #ifndef TESTS_TRAINER_TINY_JOB_H
 #define TESTS_TRAINER_TINY_JOB_H
 
@@ -34,7 +34,8 @@ struct tiny {
 /* Squares of one colour a class on noise: separable, not trivially so. */
 static inline void tiny_pixels(uint8_t *p, int side, int label, struct hpo_rng *rng)
 {
-    int x0 = (int)hpo_rng_below(rng, (uint64_t)side / 2), y0 = (int)hpo_rng_below(rng, (uint64_t)side / 2);
+    int x0 = (int)hpo_rng_below(rng, (uint64_t)side / 2);
+    int y0 = (int)hpo_rng_below(rng, (uint64_t)side / 2);
 
     for (int i = 0; i < side * side * 3; i++)
         p[i] = (uint8_t)hpo_rng_below(rng, 120);
@@ -83,7 +84,9 @@ static inline void tiny_init(struct tiny *t, int n, int classes, int side, int k
             }
         t->folds.start[f + 1] = at;
     }
-    strcpy(t->dir, "/tmp/hpo-trainer-XXXXXX");
+    /* In memory where there is such a place: these tests sync some thousand checkpoints. */
+    snprintf(t->dir, sizeof(t->dir), "%s/hpo-trainer-XXXXXX",
+             access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
     assert_non_null(mkdtemp(t->dir));
 }
 

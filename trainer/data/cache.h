@@ -1,12 +1,13 @@
 /* trainer/data/cache.h - finding packed files again.
  *
  * Two keys. The *listing* key names what stat() sees: the folder, paths, sizes, times, labels,
- * decode parameters; `<listing>.index` in the cache folder holds the content key that it led to. The
- * *content* key names what is in the files: their hashes, labels, class names, groups, decode
+ * decode parameters; `<listing>.index` in the cache folder holds the content key that it led to.
+ * The *content* key names what is in the files: their hashes, labels, class names, groups, decode
  * parameters, library versions. A set that was copied or touched has another listing and the same
  * content: its files are read and hashed, not decoded. The *shape* (content without the hashes of
  * the files, but with their sizes) is the first part of a packed file's name,
- * `<shape>-<content>.pack`: when no file has it, nothing needs to be hashed before it is decoded. */
+ * `<shape>-<content>.pack`: when no file has it, nothing needs to be hashed before it is decoded.
+ */
 #ifndef HPO_TRAINER_DATA_CACHE_H
 #define HPO_TRAINER_DATA_CACHE_H
 

@@ -101,7 +101,8 @@ static enum csv_found record(struct csv *c)
 
 enum csv_found csv_next(struct csv *c)
 {
-    while (c->p < c->end && (*c->p == '\n' || (*c->p == '\r' && c->p + 1 < c->end && c->p[1] == '\n')))
+    while (c->p < c->end &&
+           (*c->p == '\n' || (*c->p == '\r' && c->p + 1 < c->end && c->p[1] == '\n')))
         end_record(c);
     return c->p < c->end ? record(c) : CSV_END;
 }

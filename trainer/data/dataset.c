@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,8 +107,12 @@ static void fill(struct opening *o, const struct pack *p, struct tr_dataset *d)
             paths[at++] = path;
         }
     }
-    d->images = (struct kn_images){.pixels = p->pixels, .labels = p->labels, .n = p->n,
-                                   .h = p->size, .w = p->size, .classes = p->classes};
+    d->images = (struct kn_images){.pixels = p->pixels,
+                                   .labels = p->labels,
+                                   .n = p->n,
+                                   .h = p->size,
+                                   .w = p->size,
+                                   .classes = p->classes};
     d->class_names = o->list.classes;
     d->class_counts = counts;
     d->groups = p->groups;
@@ -181,10 +184,19 @@ static void remember(struct opening *o, int64_t unreadable, const uint8_t conten
 static int run(struct opening *o, uint8_t *pixels, uint64_t (*sums)[3][2], int64_t *ret_unreadable,
                struct hpo_err *err)
 {
-    struct ingest job = {.root_fd = o->root_fd, .sample = o->list.sample, .facts = o->facts,
-                         .n = o->list.n, .size = o->spec->image_size, .resize = o->spec->resize,
-                         .threads = o->spec->threads, .progress = o->progress, .arg = o->arg,
-                         .pixels = pixels, .sums = sums, .hash = o->hash, .reason = o->reason};
+    struct ingest job = {.root_fd = o->root_fd,
+                         .sample = o->list.sample,
+                         .facts = o->facts,
+                         .n = o->list.n,
+                         .size = o->spec->image_size,
+                         .resize = o->spec->resize,
+                         .threads = o->spec->threads,
+                         .progress = o->progress,
+                         .arg = o->arg,
+                         .pixels = pixels,
+                         .sums = sums,
+                         .hash = o->hash,
+                         .reason = o->reason};
     int rc;
 
     for (int64_t i = 0; i < o->list.n; i++) {
@@ -206,7 +218,7 @@ static int open_hashed(struct opening *o, struct tr_dataset *d, struct hpo_err *
 
     if (rc)
         return rc;
-    cache_content_key(&o->list, (const uint8_t (*)[16])o->hash, o->spec, content);
+    cache_content_key(&o->list, (const uint8_t(*)[16])o->hash, o->spec, content);
     rc = try_pack(o, content, d, err);
     if (!rc)
         remember(o, unreadable, content);
@@ -260,7 +272,7 @@ static int decode_into(struct opening *o, struct build *b, struct tr_dataset *d,
 
     if (rc)
         return rc;
-    cache_content_key(&o->list, (const uint8_t (*)[16])o->hash, o->spec, p.key);
+    cache_content_key(&o->list, (const uint8_t(*)[16])o->hash, o->spec, p.key);
     compact(o, b, &p);
     if (p.n_bad && (o->spec->on_error == TR_ON_ERROR_FAIL || !p.n))
         return fail_bad(o, p.bad, p.n_bad, err);
@@ -373,29 +385,4 @@ void tr_dataset_close(struct tr_dataset *d)
     file_map_close(&d->map);
     arena_release(&d->arena);
     *d = (struct tr_dataset){0};
-}
-
-void tr_dataset_stats(const struct tr_dataset *d, const int32_t *index, int64_t n, float ret_mean[3],
-                      float ret_std[3])
-{
-    uint64_t sum[3] = {0}, square[3] = {0};
-    double pixels = (double)n * d->images.h * d->images.w;
-
-    for (int64_t i = 0; i < n; i++) {
-        const uint64_t *s = d->pixel_sums + (index ? index[i] : i) * 6;
-
-        for (int c = 0; c < 3; c++) {
-            sum[c] += s[2 * c];
-            square[c] += s[2 * c + 1];
-        }
-    }
-    for (int c = 0; c < 3; c++) {
-        /* n * sum of squares - square of the sum, exactly: no cancellation before the division. */
-        __extension__ typedef unsigned __int128 u128;
-        u128 v = (u128)(uint64_t)pixels * square[c] - (u128)sum[c] * sum[c];
-        double std = n > 0 ? sqrt((double)v) / pixels / 255 : 0;
-
-        ret_mean[c] = n > 0 ? (float)((double)sum[c] / pixels / 255) : 0;
-        ret_std[c] = (float)(std > 1.0 / 255 ? std : 1.0 / 255);
-    }
 }

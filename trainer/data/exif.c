@@ -53,47 +53,78 @@ static int tiff_orientation(const uint8_t *p, size_t n)
     return 0;
 }
 
+struct segment {
+    size_t at, end; /* from the marker's 0xff to behind the body */
+    uint8_t marker;
+    const uint8_t *body;
+    size_t len; /* of the body */
+};
+
+/* The next segment with a length at or behind `at`; false at the first scan, and where the file
+ * does not go on like a JPEG. Stray bytes are skipped, as the decoder does. */
+static bool next_segment(const uint8_t *bytes, size_t n, size_t at, struct segment *ret)
+{
+    while (at + 4 <= n) {
+        uint8_t marker = bytes[at + 1];
+        size_t len;
+
+        if (bytes[at] != 0xff || marker == 0xff) {
+            at++;
+            continue;
+        }
+        if (marker == 0 || marker == 1 || (marker >= 0xd0 && marker <= 0xd8)) { /* no length */
+            at += 2;
+            continue;
+        }
+        if (marker == 0xda || marker == 0xd9)
+            return false;
+        len = (size_t)bytes[at + 2] << 8 | bytes[at + 3];
+        if (len < 2 || len > n - at - 2)
+            return false;
+        *ret = (struct segment){at, at + 2 + len, marker, bytes + at + 4, len - 2};
+        return true;
+    }
+    return false;
+}
+
 struct jpeg_notes jpeg_notes_read(const uint8_t *bytes, size_t n)
 {
     struct jpeg_notes notes = {.orientation = 1};
     bool seen_exif = false;
-    size_t i = 2;
+    struct segment s = {.end = 2};
 
-    while (i + 4 <= n) {
-        const uint8_t *body;
-        size_t len;
-        uint8_t marker;
-
-        if (bytes[i] != 0xff) { /* stray bytes, which the decoder skips as well */
-            i++;
-            continue;
-        }
-        marker = bytes[i + 1];
-        if (marker == 0xff) { /* fill */
-            i++;
-            continue;
-        }
-        if (marker == 0 || marker == 1 || (marker >= 0xd0 && marker <= 0xd8)) { /* no length */
-            i += 2;
-            continue;
-        }
-        if (marker == 0xda || marker == 0xd9)
-            break;
-        len = (size_t)bytes[i + 2] << 8 | bytes[i + 3];
-        if (len < 2 || len > n - i - 2)
-            break;
-        body = bytes + i + 4;
-        if (marker == 0xe1 && !seen_exif && len >= 8 && !memcmp(body, "Exif\0\0", 6)) {
-            int o = tiff_orientation(body + 6, len - 8);
+    while (next_segment(bytes, n, s.end, &s)) {
+        if (s.marker == 0xe1 && !seen_exif && s.len >= 6 && !memcmp(s.body, "Exif\0\0", 6)) {
+            int o = tiff_orientation(s.body + 6, s.len - 6);
 
             seen_exif = true;
             notes.orientation = o ? o : 1;
-        } else if (marker == 0xee && len >= 14 && !memcmp(body, "Adobe", 5)) {
+        } else if (s.marker == 0xee && s.len >= 12 && !memcmp(s.body, "Adobe", 5)) {
             notes.adobe = true;
         }
-        i += 2 + len;
     }
     return notes;
+}
+
+size_t jpeg_mend_header(const uint8_t *bytes, size_t n, uint8_t *ret)
+{
+    struct segment s = {.end = 2};
+    size_t to = n < 2 ? n : 2;
+
+    memcpy(ret, bytes, to);
+    while (next_segment(bytes, n, s.end, &s)) {
+        memcpy(ret + to, bytes + s.at, s.end - s.at);
+        if (s.marker == 0xe0 && s.len >= 7 && !memcmp(s.body, "JFIF", 5))
+            ret[to + 4 + 5] = 1;
+        to += s.end - s.at;
+    }
+    /* Stray bytes in front of the scan itself. */
+    while (s.end + 2 <= n &&
+           !(bytes[s.end] == 0xff && bytes[s.end + 1] >= 0xc0 && bytes[s.end + 1] < 0xff))
+        s.end++;
+    if (n > s.end)
+        memcpy(ret + to, bytes + s.end, n - s.end);
+    return to + (n > s.end ? n - s.end : 0);
 }
 
 static struct frame_axis mirrored(struct frame_axis a, int size)
@@ -133,13 +164,27 @@ int orientation_apply(struct tr_decoder *d, uint8_t *square, int size, int orien
             int sy = y, sx = x;
 
             switch (orientation) { /* where the upright pixel (y, x) is stored */
-            case 2: sx = last - x; break;
-            case 3: sy = last - y, sx = last - x; break;
-            case 4: sy = last - y; break;
-            case 5: sy = x, sx = y; break;
-            case 6: sy = last - x, sx = y; break;
-            case 7: sy = last - x, sx = last - y; break;
-            case 8: sy = x, sx = last - y; break;
+            case 2:
+                sx = last - x;
+                break;
+            case 3:
+                sy = last - y, sx = last - x;
+                break;
+            case 4:
+                sy = last - y;
+                break;
+            case 5:
+                sy = x, sx = y;
+                break;
+            case 6:
+                sy = last - x, sx = y;
+                break;
+            case 7:
+                sy = last - x, sx = last - y;
+                break;
+            case 8:
+                sy = x, sx = last - y;
+                break;
             }
             memcpy(square + ((size_t)y * (size_t)size + (size_t)x) * 3,
                    d->work + ((size_t)sy * (size_t)size + (size_t)sx) * 3, 3);

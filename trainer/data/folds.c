@@ -91,8 +91,9 @@ static int check(const int64_t *count, int classes, int64_t n, int k, bool is_st
         }
     }
     if (n < k)
-        return hpo_fail(err, HPO_ECONFIG, "%d folds of %lld samples: there are fewer samples than folds",
-                        k, (long long)n);
+        return hpo_fail(err, HPO_ECONFIG,
+                        "%d folds of %lld samples: there are fewer samples than folds", k,
+                        (long long)n);
     if (is_stratified && most < k)
         return hpo_fail(err, HPO_ECONFIG,
                         "%d stratified folds: the largest class has %lld samples, it takes %d", k,

@@ -54,9 +54,8 @@ int check_claim(int64_t w, int64_t h, struct hpo_err *err)
     if (w < 1 || h < 1)
         return hpo_fail(err, HPO_EFORMAT, "claims %lld x %lld pixels", (long long)w, (long long)h);
     if (w > TR_IMAGE_MAX_SIDE || h > TR_IMAGE_MAX_SIDE || w * h > TR_IMAGE_MAX_PIXELS)
-        return hpo_fail(err, HPO_EFORMAT,
-                        "claims %lld x %lld pixels, at most 100 million are read", (long long)w,
-                        (long long)h);
+        return hpo_fail(err, HPO_EFORMAT, "claims %lld x %lld pixels, at most 100 million are read",
+                        (long long)w, (long long)h);
     return 0;
 }
 
@@ -69,11 +68,21 @@ struct signature {
 
 /* Formats that people have in data folders and that are not read: worth naming. */
 static const struct signature known[] = {
-    {0, 4, "GIF8", "GIF"},           {8, 4, "WEBP", "WebP"},           {0, 2, "BM", "BMP"},
-    {0, 4, "II*\0", "TIFF"},         {0, 4, "MM\0*", "TIFF"},          {4, 8, "ftypheic", "HEIC"},
-    {4, 8, "ftypavif", "AVIF"},      {0, 4, "\0\0\1\0", "an icon"},    {0, 2, "\xff\x0a", "JPEG XL"},
-    {0, 8, "\0\0\0\x0cJXL ", "JPEG XL"}, {0, 8, "\0\0\0\x0cjP  ", "JPEG 2000"}, {0, 5, "<?xml", "XML"},
-    {0, 5, "<html", "HTML"},         {0, 5, "<!DOC", "HTML"},          {0, 4, "%PDF", "PDF"},
+    {0, 4, "GIF8", "GIF"},
+    {8, 4, "WEBP", "WebP"},
+    {0, 2, "BM", "BMP"},
+    {0, 4, "II*\0", "TIFF"},
+    {0, 4, "MM\0*", "TIFF"},
+    {4, 8, "ftypheic", "HEIC"},
+    {4, 8, "ftypavif", "AVIF"},
+    {0, 4, "\0\0\1\0", "an icon"},
+    {0, 2, "\xff\x0a", "JPEG XL"},
+    {0, 8, "\0\0\0\x0cJXL ", "JPEG XL"},
+    {0, 8, "\0\0\0\x0cjP  ", "JPEG 2000"},
+    {0, 5, "<?xml", "XML"},
+    {0, 5, "<html", "HTML"},
+    {0, 5, "<!DOC", "HTML"},
+    {0, 4, "%PDF", "PDF"},
 };
 
 static int kind_of(const uint8_t *bytes, size_t n, enum kind *ret, struct hpo_err *err)
@@ -95,7 +104,8 @@ static int kind_of(const uint8_t *bytes, size_t n, enum kind *ret, struct hpo_er
         const struct signature *s = &known[i];
 
         if (n >= s->at + s->n && !memcmp(bytes + s->at, s->bytes, s->n))
-            return hpo_fail(err, HPO_EFORMAT, "is neither JPEG nor PNG (it looks like %s)", s->name);
+            return hpo_fail(err, HPO_EFORMAT, "is neither JPEG nor PNG (it looks like %s)",
+                            s->name);
     }
     return hpo_fail(err, HPO_EFORMAT, "is neither JPEG nor PNG");
 }

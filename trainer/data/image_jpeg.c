@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <string.h>
 #include <turbojpeg.h>
 
@@ -6,30 +5,46 @@
 
 #define FLAGS (TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS)
 
-/* "tjDecompress2(): Premature end of JPEG file" -> "Premature end of JPEG file". */
-static const char *message_of(tjhandle tj)
+struct complaint {
+    bool warning;     /* the image was decoded, but is suspect */
+    const char *what; /* valid until the next call with the handle */
+};
+
+#define IN_HEADER "in the header"
+
+/* To be asked once: a handle forgets what it said. */
+static struct complaint complaint_of(tjhandle tj)
 {
+    bool warning = tjGetErrorCode(tj) == TJERR_WARNING;
     const char *s = tjGetErrorStr2(tj), *p = strstr(s, "(): ");
 
-    return p ? p + 4 : s;
+    /* TurboJPEG 3 loses the words of a warning about the header on the way to this interface. */
+    if (warning && !strcmp(s, "No error"))
+        return (struct complaint){true, IN_HEADER};
+    /* "tjDecompress2(): Premature end of JPEG file" -> "Premature end of JPEG file". */
+    return (struct complaint){warning, p ? p + 4 : s};
 }
 
-static int fail_decode(tjhandle tj, struct hpo_err *err)
+static int fail_decode(const struct complaint *c, struct hpo_err *err)
 {
-    const char *what = message_of(tj);
-
-    if (strstr(what, "Premature end of JPEG"))
-        return hpo_fail(err, HPO_EFORMAT, "is cut off (%s)", what);
-    return hpo_fail(err, HPO_EFORMAT, "%s (%s)",
-                    tjGetErrorCode(tj) == TJERR_WARNING ? "is damaged" : "cannot be decoded", what);
+    if (strstr(c->what, "Premature end of JPEG"))
+        return hpo_fail(err, HPO_EFORMAT, "is cut off (%s)", c->what);
+    return hpo_fail(err, HPO_EFORMAT, "%s (%s)", c->warning ? "is damaged" : "cannot be decoded",
+                    c->what);
 }
 
-/* Warnings that do not touch the picture, seen in files of careless writers. */
-static bool is_harmless(const char *message)
+/* libjpeg tells the first warning of a file and keeps the others to itself. These two come from
+ * careless writers and do not touch the picture, but one in the header may hide damage behind it;
+ * stray bytes in front of EOI hide nothing. */
+static bool is_harmless_at_the_end(const struct complaint *c)
 {
-    return strstr(message, "extraneous bytes before marker") ||
-           strstr(message, "unknown JFIF revision") ||
-           strstr(message, "Unknown Adobe color transform");
+    return c->warning && strstr(c->what, "extraneous bytes before marker 0xd9");
+}
+static bool is_harmless_in_the_header(const struct complaint *c)
+{
+    return c->warning &&
+           (!strcmp(c->what, IN_HEADER) || strstr(c->what, "extraneous bytes before marker") ||
+            strstr(c->what, "unknown JFIF revision"));
 }
 
 static int header(struct tr_decoder *d, const uint8_t *bytes, size_t n, int *ret_w, int *ret_h,
@@ -40,8 +55,11 @@ static int header(struct tr_decoder *d, const uint8_t *bytes, size_t n, int *ret
     /* It also fails for unusual subsampling, which tjDecompress2 reads all the same, and for mere
      * warnings: what counts is whether it got as far as the size. */
     if (tjDecompressHeader3(d->tj, bytes, (unsigned long)n, &w, &h, &subsampling, &space) &&
-        (w < 1 || h < 1))
-        return fail_decode(d->tj, err);
+        (w < 1 || h < 1)) {
+        struct complaint c = complaint_of(d->tj);
+
+        return fail_decode(&c, err);
+    }
     rc = check_claim(w, h, err);
     if (rc)
         return rc;
@@ -68,22 +86,24 @@ int jpeg_size(struct tr_decoder *d, const uint8_t *bytes, size_t n, int *ret_w, 
 static int decode_to(struct tr_decoder *d, const uint8_t *bytes, size_t n, int w, int h, int format,
                      uint8_t *pixels, struct hpo_err *err)
 {
-    char last[256];
+    for (bool mended = false;; mended = true) {
+        struct complaint c;
+        int rc;
 
-    if (!tjDecompress2(d->tj, bytes, (unsigned long)n, pixels, w, 0, h, format, FLAGS))
-        return 0;
-    if (tjGetErrorCode(d->tj) != TJERR_WARNING || !is_harmless(message_of(d->tj)))
-        return fail_decode(d->tj, err);
-    /* Only the last of the warnings can be asked for, and it may hide a worse one. Stopping at the
-     * first and comparing tells whether there was only this one. */
-    snprintf(last, sizeof(last), "%s", message_of(d->tj));
-    if (tjDecompress2(d->tj, bytes, (unsigned long)n, pixels, w, 0, h, format,
-                      FLAGS | TJFLAG_STOPONWARNING) &&
-        strcmp(last, message_of(d->tj)))
-        return fail_decode(d->tj, err);
-    /* That run ended early: once more for the pixels. */
-    tjDecompress2(d->tj, bytes, (unsigned long)n, pixels, w, 0, h, format, FLAGS);
-    return 0;
+        if (!tjDecompress2(d->tj, bytes, (unsigned long)n, pixels, w, 0, h, format, FLAGS))
+            return 0;
+        c = complaint_of(d->tj);
+        if (is_harmless_at_the_end(&c))
+            return 0;
+        if (mended || !is_harmless_in_the_header(&c))
+            return fail_decode(&c, err);
+        /* Without what it warned about, it tells what else there is. */
+        rc = decoder_reserve(&d->work, &d->work_cap, n, err);
+        if (rc)
+            return rc;
+        n = jpeg_mend_header(bytes, n, d->work);
+        bytes = d->work;
+    }
 }
 
 /* In place, 4 bytes to 3. Adobe's writers store the values inverted. */
@@ -104,24 +124,21 @@ static void cmyk_to_rgb(uint8_t *p, size_t n, bool adobe)
 
 /* The smallest of 1/8, 1/4, 1/2, 1 that leaves the image as large as what it is resized to. The
  * scales between those have no SIMD inverse DCT and are slower than what they save. */
-static void scaled_down(int w, int h, const struct frame *f, int *ret_w, int *ret_h)
+static int scale_of(int w, int h, const struct frame *f, int *ret_w, int *ret_h)
 {
-    int denominator = 8;
+    tjscalingfactor s = {1, 8};
 
-    for (; denominator > 1; denominator /= 2) {
-        tjscalingfactor s = {1, denominator};
-
-        if (TJSCALED(w, s) >= f->x.full && TJSCALED(h, s) >= f->y.full)
-            break;
-    }
-    *ret_w = TJSCALED(w, ((tjscalingfactor){1, denominator}));
-    *ret_h = TJSCALED(h, ((tjscalingfactor){1, denominator}));
+    while (s.denom > 1 && (TJSCALED(w, s) < f->x.full || TJSCALED(h, s) < f->y.full))
+        s.denom /= 2;
+    *ret_w = TJSCALED(w, s);
+    *ret_h = TJSCALED(h, s);
+    return s.denom;
 }
 
 int jpeg_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int size,
                 enum tr_resize resize, uint8_t *ret, struct hpo_err *err)
 {
-    int w, h, sw, sh, space, rc = header(d, bytes, n, &w, &h, &space, err);
+    int w, h, sw, sh, scale, space, rc = header(d, bytes, n, &w, &h, &space, err);
     struct jpeg_notes notes;
     struct frame upright, f;
     bool swap, cmyk;
@@ -132,19 +149,19 @@ int jpeg_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int size,
     swap = orientation_swaps(notes.orientation);
     upright = swap ? frame_of(h, w, size, resize) : frame_of(w, h, size, resize);
     f = frame_stored(&upright, notes.orientation, size);
-    scaled_down(w, h, &f, &sw, &sh);
+    scale = scale_of(w, h, &f, &sw, &sh);
     cmyk = space == TJCS_CMYK || space == TJCS_YCCK;
-    if (!cmyk && sw == size && sh == size && f.x.full == size && f.y.full == size) {
+    if (!cmyk && w == size * scale && h == size * scale) {
         rc = decode_to(d, bytes, n, sw, sh, TJPF_RGB, ret, err);
     } else {
-        rc = decoder_reserve(&d->pixel, &d->pixel_cap,
-                             (size_t)sw * (size_t)sh * (cmyk ? 4 : 3), err);
+        rc = decoder_reserve(&d->pixel, &d->pixel_cap, (size_t)sw * (size_t)sh * (cmyk ? 4 : 3),
+                             err);
         if (!rc)
             rc = decode_to(d, bytes, n, sw, sh, cmyk ? TJPF_CMYK : TJPF_RGB, d->pixel, err);
         if (!rc && cmyk)
             cmyk_to_rgb(d->pixel, (size_t)sw * (size_t)sh, notes.adobe);
         if (!rc)
-            rc = resize_rgb(d, d->pixel, sw, sh, &f, size, ret, err);
+            rc = resize_rgb(d, d->pixel, w, h, scale, &f, size, ret, err);
     }
     return rc ? rc : orientation_apply(d, ret, size, notes.orientation, err);
 }

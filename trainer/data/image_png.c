@@ -53,10 +53,12 @@ int png_size(const uint8_t *bytes, size_t n, int *ret_w, int *ret_h, struct hpo_
     int rc;
 
     if (n < 33 || memcmp(bytes + 12, "IHDR", 4))
-        return hpo_fail(err, HPO_EFORMAT, "%s", n < 33 ? "is cut off (no PNG header)"
-                                                       : "is damaged (no PNG header)");
-    w = (uint32_t)bytes[16] << 24 | (uint32_t)bytes[17] << 16 | (uint32_t)bytes[18] << 8 | bytes[19];
-    h = (uint32_t)bytes[20] << 24 | (uint32_t)bytes[21] << 16 | (uint32_t)bytes[22] << 8 | bytes[23];
+        return hpo_fail(err, HPO_EFORMAT, "%s",
+                        n < 33 ? "is cut off (no PNG header)" : "is damaged (no PNG header)");
+    w = (uint32_t)bytes[16] << 24 | (uint32_t)bytes[17] << 16 | (uint32_t)bytes[18] << 8 |
+        bytes[19];
+    h = (uint32_t)bytes[20] << 24 | (uint32_t)bytes[21] << 16 | (uint32_t)bytes[22] << 8 |
+        bytes[23];
     rc = check_claim(w, h, err);
     if (rc)
         return rc;
@@ -155,7 +157,7 @@ int png_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int size,
 
         if (job.channels == 4)
             over_black(d->pixel, (size_t)job.w * (size_t)job.h);
-        rc = resize_rgb(d, d->pixel, job.w, job.h, &f, size, ret, err);
+        rc = resize_rgb(d, d->pixel, job.w, job.h, 1, &f, size, ret, err);
     }
     png_destroy_read_struct(&job.png, &job.info, NULL);
     free(job.row);

@@ -29,11 +29,12 @@ struct frame {
 /* torchvision's Resize(size) + CenterCrop(size) of a w x h image, or a squash to the square. */
 struct frame frame_of(int w, int h, int size, enum tr_resize resize);
 
-/* src (h, w, 3), w * h the stored size -> ret (size, size, 3). Shrinking an axis averages areas,
- * enlarging it is bilinear (half-pixel centres, clamped at the edges); all in integers, rounded
- * once, so the result does not depend on the machine. */
-int resize_rgb(struct tr_decoder *d, const uint8_t *src, int w, int h, const struct frame *f,
-               int size, uint8_t *ret, struct hpo_err *err);
+/* A w x h image, decoded at a scale of 1/denominator: src (ceil(h / denominator), ceil(w /
+ * denominator), 3) -> ret (size, size, 3). Shrinking an axis averages areas, enlarging it is
+ * bilinear (half-pixel centres, clamped at the edges); all in integers, rounded once, so the result
+ * does not depend on the machine. */
+int resize_rgb(struct tr_decoder *d, const uint8_t *src, int w, int h, int denominator,
+               const struct frame *f, int size, uint8_t *ret, struct hpo_err *err);
 
 /* What TurboJPEG does not tell: found by walking the markers in front of the first scan. */
 struct jpeg_notes {
@@ -41,6 +42,9 @@ struct jpeg_notes {
     bool adobe;      /* an Adobe marker: CMYK values are inverted */
 };
 struct jpeg_notes jpeg_notes_read(const uint8_t *bytes, size_t n);
+/* A copy without stray bytes between the segments in front of the first scan, and with a JFIF
+ * version that is known. ret has room for n bytes; returns the length. */
+size_t jpeg_mend_header(const uint8_t *bytes, size_t n, uint8_t *ret);
 
 /* EXIF orientation. */
 static inline bool orientation_swaps(int o)

@@ -28,11 +28,11 @@ struct ingest {
     void *arg;
 
     /* Results, of n each, the caller's memory. pixels NULL: files are only hashed. */
-    uint8_t *pixels;          /* (n, size, size, 3) */
-    uint64_t (*sums)[3][2];   /* with pixels: sum and sum of squares of each channel */
-    uint8_t (*hash)[16];      /* of the file's bytes; zeros when it could not be read */
-    char **reason;            /* NULL: usable; otherwise why not, free() */
-    int64_t unreadable;       /* of those with a reason: the file system's fault, may pass */
+    uint8_t *pixels;        /* (n, size, size, 3) */
+    uint64_t (*sums)[3][2]; /* with pixels: sum and sum of squares of each channel */
+    uint8_t (*hash)[16];    /* of the file's bytes; zeros when it could not be read */
+    char **reason;          /* NULL: usable; otherwise why not, free() */
+    int64_t unreadable;     /* of those with a reason: the file system's fault, may pass */
 };
 
 /* HPO_ESTOPPED when progress said so, HPO_ENOMEM. Bad images are not failures: see reason. */

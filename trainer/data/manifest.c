@@ -25,14 +25,14 @@ struct manifest {
     int n_columns;
     struct tr_list list;
     struct intern path, label, group, folder;
-    struct arena scratch;  /* of folder */
-    int64_t *line;         /* of each path */
-    bool *folder_inside;   /* of each folder */
+    struct arena scratch; /* of folder */
+    int64_t *line;        /* of each path */
+    bool *folder_inside;  /* of each folder */
     int64_t cap, folder_cap;
     struct mistakes mistakes;
 };
 
-#define WRONG(m, fmt, ...)                                                                         \
+#define WRONG(m, fmt, ...) \
     mistakes_add(&(m)->mistakes, "%s:%lld: " fmt, (m)->file, (long long)(m)->csv.at, __VA_ARGS__)
 
 static bool read_header(struct manifest *m)
@@ -278,7 +278,8 @@ static void manifest_init(struct manifest *m, const char *text, size_t n)
         text += 3;
         n -= 3;
     }
-    m->csv = (struct csv){.p = text, .end = text + n, .line = 1, .max_record = TR_MANIFEST_MAX_LINE};
+    m->csv =
+        (struct csv){.p = text, .end = text + n, .line = 1, .max_record = TR_MANIFEST_MAX_LINE};
     m->csv.buf = xmalloc(TR_MANIFEST_MAX_LINE + 1);
     m->path.arena = m->label.arena = &m->list.arena;
     m->group.arena = m->folder.arena = &m->scratch;

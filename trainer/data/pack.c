@@ -212,8 +212,12 @@ static int put_at(struct pack_writer *w, const struct section *s, const void *by
 
 static int write_sections(struct pack_writer *w, const struct pack *p, struct hpo_err *err)
 {
-    struct pack_header h = {.version = PACK_VERSION, .order = 0x01020304, .n = p->n,
-                            .n_bad = p->n_bad, .size = p->size, .classes = p->classes,
+    struct pack_header h = {.version = PACK_VERSION,
+                            .order = 0x01020304,
+                            .n = p->n,
+                            .n_bad = p->n_bad,
+                            .size = p->size,
+                            .classes = p->classes,
                             .has_groups = p->groups != NULL};
     uint64_t pixels = (uint64_t)p->n * (uint64_t)p->size * (uint64_t)p->size * 3, *block;
     struct section head = {.bytes = sizeof(h)};
@@ -233,8 +237,7 @@ static int write_sections(struct pack_writer *w, const struct pack *p, struct hp
     part[SUMS] = p->sums;
     part[BAD] = p->bad;
     /* Cut first: what was left out has left pixels behind the last one, and gaps must be zeros. */
-    if (ftruncate(w->fd, (off_t)(HEADER_BYTES + pixels)) ||
-        ftruncate(w->fd, (off_t)h.file_bytes))
+    if (ftruncate(w->fd, (off_t)(HEADER_BYTES + pixels)) || ftruncate(w->fd, (off_t)h.file_bytes))
         rc = hpo_fail(err, HPO_EIO, "%s: %s", w->file.temp, strerror(errno));
     for (int s = 0; s < SECTIONS && !rc; s++) {
         h.section[s].hash = XXH3_64bits(part[s] ? part[s] : "", h.section[s].bytes);

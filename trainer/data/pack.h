@@ -10,9 +10,9 @@
  *   sums       (n, 3, 2) uint64: sum and sum of squares of each channel
  *   bad        records of 256 bytes: the images that were left out, and why
  *
- * each section aligned to 64 bytes. Class names and paths are not in it: they come from the listing,
- * so that two folders with the same content share one file. The header carries XXH3-64 of every
- * section but the pixels, and of itself; these are verified when it is opened, as are all the
+ * each section aligned to 64 bytes. Class names and paths are not in it: they come from the
+ * listing, so that two folders with the same content share one file. The header carries XXH3-64 of
+ * every section but the pixels, and of itself; these are verified when it is opened, as are all the
  * blocks of pixels up to 256 MiB, and of more 64 blocks spread evenly with the first and the last
  * (a cut or a hole is found at once, a flipped bit in a huge file with the share of it that is
  * read: reading all of it would cost what the cache is there to save). */

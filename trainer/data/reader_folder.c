@@ -1,5 +1,6 @@
-/* A folder a class, as torchvision's ImageFolder: root/class/any/name.jpg. Links are followed: whoever
- * made the folder made them (the manifest reader, which takes paths from a text, is stricter). */
+/* A folder a class, as torchvision's ImageFolder: root/class/any/name.jpg. Links are followed:
+ * whoever made the folder made them (the manifest reader, which takes paths from a text, is
+ * stricter). */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -44,7 +45,8 @@ static bool is_image(const char *name)
 {
     const char *dot = strrchr(name, '.');
 
-    return dot && (!strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg") || !strcasecmp(dot, ".png"));
+    return dot &&
+           (!strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg") || !strcasecmp(dot, ".png"));
 }
 
 /* DT_DIR, DT_REG or DT_UNKNOWN (neither), asking the file system only when readdir did not tell. */
@@ -124,10 +126,11 @@ static int list_classes(struct walk *w, struct names *classes, struct hpo_err *e
     if (rc)
         return rc;
     if (!classes->n)
-        return hpo_fail(err, HPO_ECONFIG,
-                        "%s: has no class folders: the images of each class belong into a folder of "
-                        "its own, such as %s/cat/1.jpg",
-                        w->root, w->root);
+        return hpo_fail(
+            err, HPO_ECONFIG,
+            "%s: has no class folders: the images of each class belong into a folder of "
+            "its own, such as %s/cat/1.jpg",
+            w->root, w->root);
     if (classes->n > TR_LIST_MAX_CLASSES)
         return hpo_fail(err, HPO_ECONFIG, "%s: has %lld folders, at most %d classes are allowed",
                         w->root, (long long)classes->n, TR_LIST_MAX_CLASSES);

@@ -34,18 +34,21 @@ struct frame frame_of(int w, int h, int size, enum tr_resize resize)
     return f;
 }
 
-/* Output pixel j covers [j * in, (j + 1) * in) and input pixel k covers [k * full, (k + 1) * full)
- * of the same line: the overlaps are integers and sum to `in`. */
-static struct tap area_tap(int64_t in, int64_t full, int64_t j)
+/* Output pixel j covers [j * in, (j + 1) * in) and input pixel k, which stands for `scale` pixels
+ * of the whole image, [k * scale * full, (k + 1) * scale * full) of the same line: the overlaps are
+ * integers and sum to `in`. The last input pixel may reach over the image's end; what is there is
+ * not used. (To take the scaled image's size for the image's would stretch small ones by percents.)
+ */
+static struct tap area_tap(int64_t in, int64_t scale, int64_t full, int64_t j)
 {
-    int64_t a = j * in, b = a + in;
-    struct tap t = {.k0 = a / full, .k1 = (b - 1) / full, .mid = (uint64_t)full};
+    int64_t a = j * in, b = a + in, unit = scale * full;
+    struct tap t = {.k0 = a / unit, .k1 = (b - 1) / unit, .mid = (uint64_t)unit};
 
     if (t.k0 == t.k1) {
         t.w0 = (uint64_t)in;
     } else {
-        t.w0 = (uint64_t)((t.k0 + 1) * full - a);
-        t.w1 = (uint64_t)(b - t.k1 * full);
+        t.w0 = (uint64_t)((t.k0 + 1) * unit - a);
+        t.w1 = (uint64_t)(b - t.k1 * unit);
     }
     return t;
 }
@@ -70,11 +73,12 @@ static struct tap bilinear_tap(int64_t in, int64_t full, int64_t j)
     return t;
 }
 
-/* Taps of the kept pixels; returns their total. */
-static uint64_t axis_taps(int in, const struct frame_axis *a, int size, struct tap *ret)
+/* Taps of the kept pixels; returns their total. What was decoded smaller is larger than the target.
+ */
+static uint64_t axis_taps(int in, int scale, const struct frame_axis *a, int size, struct tap *ret)
 {
     for (int j = 0; j < size; j++)
-        ret[j] = in > a->full ? area_tap(in, a->full, a->first + j)
+        ret[j] = in > a->full ? area_tap(in, scale, a->full, a->first + j)
                               : bilinear_tap(in, a->full, a->first + j);
     return in > a->full ? (uint64_t)in : 2 * (uint64_t)a->full;
 }
@@ -117,17 +121,19 @@ static uint8_t divide(uint64_t v, uint64_t total, double inverse)
     return (uint8_t)q;
 }
 
-int resize_rgb(struct tr_decoder *d, const uint8_t *src, int w, int h, const struct frame *f,
-               int size, uint8_t *ret, struct hpo_err *err)
+int resize_rgb(struct tr_decoder *d, const uint8_t *src, int w, int h, int denominator,
+               const struct frame *f, int size, uint8_t *ret, struct hpo_err *err)
 {
-    size_t side = (size_t)size, line = side * 3, stride = (size_t)w * 3;
+    size_t side = (size_t)size, line = side * 3;
+    size_t stride = ((size_t)w + (size_t)denominator - 1) / (size_t)denominator * 3;
     struct tap *xt, *yt;
     uint64_t *acc, *row[2], total;
     int64_t have[2] = {-1, -1};
     double inverse;
     int rc;
 
-    if (w == size && h == size && f->x.full == size && f->y.full == size) {
+    if (w == size * denominator && h == size * denominator && f->x.full == size &&
+        f->y.full == size) {
         memcpy(ret, src, side * line);
         return 0;
     }
@@ -140,7 +146,7 @@ int resize_rgb(struct tr_decoder *d, const uint8_t *src, int w, int h, const str
     acc = (uint64_t *)(yt + side);
     row[0] = acc + line;
     row[1] = row[0] + line;
-    total = axis_taps(w, &f->x, size, xt) * axis_taps(h, &f->y, size, yt);
+    total = axis_taps(w, denominator, &f->x, size, xt) * axis_taps(h, denominator, &f->y, size, yt);
     inverse = 1.0 / (double)total;
     for (int i = 0; i < size; i++) {
         memset(acc, 0, line * sizeof(*acc));

@@ -147,8 +147,8 @@ static void paint(const struct scene *s, struct hpo_rng *r, int size, uint8_t *t
     for (int py = 0; py < size; py++) {
         for (int px = 0; px < size; px++) {
             double share = cover(s, size, px, py);
-            double light = s->slope[0] * ((px + 0.5) / size - 0.5) +
-                           s->slope[1] * ((py + 0.5) / size - 0.5);
+            double light =
+                s->slope[0] * ((px + 0.5) / size - 0.5) + s->slope[1] * ((py + 0.5) / size - 0.5);
 
             for (int c = 0; c < 3; c++) {
                 double v = s->back[c] + share * (s->fore[c] - s->back[c]) + light +

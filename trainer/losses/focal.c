@@ -27,6 +27,7 @@ static const struct hpo_opt options[] = {
 };
 
 const struct loss_ops loss_focal = {
-    .plugin = {"focal", "focal loss, softmax form (Lin et al. 2017)", sizeof(struct focal), options},
+    .plugin = {"focal", "focal loss, softmax form (Lin et al. 2017)", sizeof(struct focal),
+               options},
     .lower = lower,
 };

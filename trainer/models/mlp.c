@@ -1,4 +1,4 @@
-/* A multi-layer perceptron on the pixels: linear layers with ReLU and dropout, then a linear one. */
+/* A multi-layer perceptron on the pixels: linear layers with ReLU and dropout, then one without. */
 #include <stdio.h>
 
 #include "trainer/model.h"

@@ -15,8 +15,8 @@
 
 #define WARMUP_OPT(S)                                                                              \
     HPO_OPT(REAL, S, warmup_epochs, "warmup_epochs", "0", 0, 100000, 0,                            \
-            "epochs over which the rate climbs from a hundredth to its full value; a fraction is "  \
-            "allowed")
+            "epochs over which the rate climbs from a hundredth to its full value; may be a "      \
+            "fraction")
 
 /* true: t lies in the warm-up and *ret is its factor. */
 static inline bool warmup(double warmup_epochs, double t, double *ret)

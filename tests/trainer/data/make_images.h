@@ -30,8 +30,8 @@ HPO_UNUSED static void bytes_free(struct bytes *b)
     *b = (struct bytes){0};
 }
 
-/* Smooth in both directions, so that JPEG keeps it nearly as it is, and alike in none: a mirrored or
- * shifted picture differs. */
+/* Smooth in both directions, so that JPEG keeps it nearly as it is, and alike in none: a mirrored
+ * or shifted picture differs. */
 HPO_UNUSED static void ramp_at(int w, int h, int x, int y, uint8_t ret[3])
 {
     ret[0] = (uint8_t)(20 + 200 * x / w);
@@ -97,16 +97,18 @@ HPO_UNUSED static void bytes_insert(struct bytes *b, size_t at, const void *p, s
     b->n += n;
 }
 
-/* An EXIF segment right after SOI. */
+/* An EXIF segment, after JFIF's. */
 HPO_UNUSED static void add_orientation(struct bytes *jpeg, int orientation, bool big_endian)
 {
     uint8_t o = (uint8_t)orientation;
-    const uint8_t little[] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0, 0, 'I', 'I', '*', 0, 8, 0, 0, 0,
-                              1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, o, 0, 0, 0, 0, 0, 0, 0};
-    const uint8_t big[] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, '*', 0, 0, 0, 8,
-                           0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, o, 0, 0, 0, 0, 0, 0};
+    const uint8_t little[] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0,    0, 'I', 'I',
+                              '*',  0,    8, 0,  0,   0,   1,   0,   0x12, 1, 3,   0,
+                              1,    0,    0, 0,  o,   0,   0,   0,   0,    0, 0,   0};
+    const uint8_t big[] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0, 0,    'M', 'M',
+                           0,    '*',  0, 0,  0,   8,   0,   1,   1, 0x12, 0,   3,
+                           0,    0,    0, 1,  0,   o,   0,   0,   0, 0,    0,   0};
 
-    bytes_insert(jpeg, 2, big_endian ? big : little, 36);
+    bytes_insert(jpeg, 20, big_endian ? big : little, 36);
 }
 
 /* The payload of the first segment with this marker, or NULL. */
@@ -140,8 +142,8 @@ HPO_UNUSED static struct bytes png_of(const uint8_t *rows, size_t stride, int w,
         fail_msg("libpng");
     png_set_write_fn(png, &b, png_write_to, NULL);
     png_set_IHDR(png, info, (png_uint_32)w, (png_uint_32)h, depth, type,
-                 interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
-                 PNG_FILTER_TYPE_DEFAULT);
+                 interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     if (palette)
         png_set_PLTE(png, info, palette, n_palette);
     if (alpha)

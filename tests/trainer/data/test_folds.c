@@ -27,7 +27,8 @@ static void check_whole(const struct tr_folds *f)
 }
 
 /* sklearn.model_selection.StratifiedKFold(3).split on these labels gives folds
- * 0 0 1 0 0 1 2 0 1 1 2 1 2 2: the number of each class in each fold is independent of shuffling. */
+ * 0 0 1 0 0 1 2 0 1 1 2 1 2 2: the number of each class in each fold is independent of shuffling.
+ */
 static void test_stratified_golden(void **state)
 {
     static const int32_t y[] = {1, 1, 1, 0, 0, 0, 0, 2, 2, 1, 0, 2, 2, 1};

@@ -37,31 +37,42 @@ static void expect_ramp(const struct bytes *b, int w, int h, enum tr_resize resi
     int fx = crop && w > h ? SIZE * w / h : SIZE, fy = crop && h > w ? SIZE * h / w : SIZE;
     double sx = (double)w / fx, sy = (double)h / fy;
     double left = nearbyint((fx - SIZE) / 2.0) * sx, top = nearbyint((fy - SIZE) / 2.0) * sy;
+    double shift[3] = {0};
 
     decode(b, SIZE, resize, got);
     for (int y = 0; y < SIZE; y++) {
         for (int x = 0; x < SIZE; x++) {
-            ramp_at(w * 64, h * 64, (int)((left + (x + 0.5) * sx) * 64),
-                    (int)((top + (y + 0.5) * sy) * 64), want);
+            /* A pixel's value is that of its upper left corner: half a pixel back. */
+            ramp_at(w * 64, h * 64, (int)(fmax(left + (x + 0.5) * sx - 0.5, 0) * 64),
+                    (int)(fmax(top + (y + 0.5) * sy - 0.5, 0) * 64), want);
             assert_near(got + (y * SIZE + x) * 3, want, 3, tolerance);
+            for (int c = 0; c < 3; c++)
+                shift[c] += (got[(y * SIZE + x) * 3 + c] - want[c]) / (double)(SIZE * SIZE);
         }
     }
+    for (int c = 0; c < 3; c++) /* a crop that is one pixel off */
+        assert_true(fabs(shift[c]) < 1.5);
 }
 
 static void test_jpeg_kinds(void **state)
 {
     static const struct {
         int subsampling, flags;
-    } kinds[] = {{TJSAMP_444, 0}, {TJSAMP_420, 0}, {TJSAMP_422, 0}, {TJSAMP_440, 0}, {TJSAMP_411, 0},
-                 {TJSAMP_444, TJFLAG_PROGRESSIVE}, {TJSAMP_420, TJFLAG_PROGRESSIVE}};
-    static const int sizes[][2] = {{SIZE, SIZE}, {30, 50}, {50, 31}, {200, 200}, {201, 133}, {64, 640}};
+    } kinds[] = {{TJSAMP_444, 0},
+                 {TJSAMP_420, 0},
+                 {TJSAMP_422, 0},
+                 {TJSAMP_440, 0},
+                 {TJSAMP_411, 0},
+                 {TJSAMP_444, TJFLAG_PROGRESSIVE},
+                 {TJSAMP_420, TJFLAG_PROGRESSIVE}};
+    static const int sizes[][2] = {{SIZE, SIZE}, {30, 50},   {50, 31},
+                                   {200, 200},   {201, 133}, {64, 640}};
 
     for (size_t k = 0; k < HPO_LEN(kinds); k++) {
         for (size_t s = 0; s < HPO_LEN(sizes); s++) {
             int w = sizes[s][0], h = sizes[s][1];
             uint8_t *p = ramp(w, h);
-            struct bytes b =
-                jpeg_of(p, w, h, TJPF_RGB, kinds[k].subsampling, kinds[k].flags);
+            struct bytes b = jpeg_of(p, w, h, TJPF_RGB, kinds[k].subsampling, kinds[k].flags);
 
             /* Colour at a quarter of the resolution smears a ramp of 8 a pixel. */
             int tolerance = kinds[k].subsampling == TJSAMP_444 ? 8 : 30;
@@ -81,7 +92,8 @@ static void test_exact_size_is_turbojpegs(void **state)
     tjhandle tj = tjInitDecompress();
 
     decode(&b, SIZE, TR_RESIZE_CROP, got);
-    assert_int_equal(tjDecompress2(tj, b.p, b.n, want, SIZE, 0, SIZE, TJPF_RGB, TJFLAG_ACCURATEDCT), 0);
+    assert_int_equal(tjDecompress2(tj, b.p, b.n, want, SIZE, 0, SIZE, TJPF_RGB, TJFLAG_ACCURATEDCT),
+                     0);
     assert_memory_equal(got, want, sizeof(got));
     tjDestroy(tj);
     bytes_free(&b);
@@ -140,7 +152,8 @@ static void test_cmyk(void **state)
     bytes_free(&b);
 
     /* The Adobe marker turned into one that nobody knows: CMYK, not inverted. What lies in the
-     * components is then the YCCK of the pixels, so neutral ones are taken: Y = C, Cb = Cr = 128. */
+     * components is then the YCCK of the pixels, so neutral ones are taken: Y = C, Cb = Cr = 128.
+     */
     b = cmyk(100, 100, 100, false);
     memcpy(segment(&b, 0xee), "Nobody", 6);
     expect_flat(&b, 255 - (255 - 155), 127, 127, 4);
@@ -218,7 +231,7 @@ static void test_broken_exif_is_ignored(void **state)
 
         add_orientation(&b, 6, false);
         /* Garbage from here on inside the segment. */
-        memset(b.p + 6 + cut, 0xf3, (size_t)(32 - (cut < 32 ? cut : 32)));
+        memset(b.p + 24 + cut, 0xf3, (size_t)(32 - (cut < 32 ? cut : 32)));
         if (cut < 26)
             expect_ramp(&b, 30, 50, TR_RESIZE_STRETCH, 5);
         else
@@ -301,6 +314,16 @@ static void test_damaged(void **state)
     free(p);
 }
 
+/* Where the first scan begins. */
+static size_t scan_of(const struct bytes *b)
+{
+    size_t i = 2;
+
+    while (b->p[i + 1] != 0xda)
+        i += 2 + ((size_t)b->p[i + 2] << 8 | b->p[i + 3]);
+    return i;
+}
+
 /* Some writers leave bytes between the segments; the picture is whole. */
 static void test_harmless_warning(void **state)
 {
@@ -313,19 +336,48 @@ static void test_harmless_warning(void **state)
     bytes_insert(&b, 20, "\1\2\3", 3); /* behind JFIF's segment */
     expect_ramp(&b, 30, 50, TR_RESIZE_STRETCH, 5);
     bytes_free(&b);
+    b = ramp_jpeg(30, 50);
+    segment(&b, 0xe0)[5] = 7; /* JFIF 7.1 */
+    bytes_insert(&b, scan_of(&b), "\1\2\3", 3);
+    expect_ramp(&b, 30, 50, TR_RESIZE_STRETCH, 5);
+    bytes_free(&b);
 }
 
-/* A harmless warning after a bad one does not hide it. */
+/* A harmless warning does not hide a bad one, be it in front of it or behind. */
 static void test_harmless_does_not_hide(void **state)
 {
     uint8_t *p = noise(60, 60, 3, 2);
     struct bytes b = jpeg_of(p, 60, 60, TJPF_RGB, TJSAMP_444, 0);
 
+    bytes_insert(&b, 20, "\1\2\3", 3);
+    b.n -= 300;
+    refuse_rc(&b, "is cut off");
+    b.n += 300;
+    segment(&b, 0xe0)[5] = 7;
+    b.n -= 300;
+    refuse_rc(&b, "is cut off");
+    bytes_free(&b);
+    b = jpeg_of(p, 60, 60, TJPF_RGB, TJSAMP_444, 0);
     b.p[b.n / 2] = 0xff;
     b.p[b.n / 2 + 1] = 0xe5; /* "a segment" of 2 bytes, then stray ones up to EOI */
     b.p[b.n / 2 + 2] = 0;
     b.p[b.n / 2 + 3] = 2;
     refuse_rc(&b, "is damaged");
+    bytes_free(&b);
+    free(p);
+}
+
+/* Between the scans of a progressive file there is no telling: named, not repaired. */
+static void test_stray_bytes_between_scans(void **state)
+{
+    uint8_t *p = ramp(64, 64);
+    struct bytes b = jpeg_of(p, 64, 64, TJPF_RGB, TJSAMP_420, TJFLAG_PROGRESSIVE);
+    size_t last = b.n - 2;
+
+    while (!(b.p[last] == 0xff && b.p[last + 1] == 0xda))
+        last--;
+    bytes_insert(&b, last, "\1\2\3\4\5\6\7\1\2\3\4\5\6\7", 14);
+    refuse_rc(&b, "is damaged (Corrupt JPEG data");
     bytes_free(&b);
     free(p);
 }
@@ -346,7 +398,7 @@ static void test_scan_bomb(void **state)
     memcpy(scan, b.p + last, n);
     for (int i = 0; i < 600; i++)
         bytes_insert(&b, b.n - 2, scan, n);
-    refuse_rc(&b, "");
+    refuse_rc(&b, "scans");
     bytes_free(&b);
     free(p);
 }
@@ -389,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_harmless_warning),
         cmocka_unit_test(test_harmless_does_not_hide),
+        cmocka_unit_test(test_stray_bytes_between_scans),
         cmocka_unit_test(test_scan_bomb),
         cmocka_unit_test(test_no_byte_read_past_the_end),
     };

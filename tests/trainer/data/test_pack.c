@@ -26,8 +26,15 @@ static void test_round_trip(void **state)
     static const int32_t labels[3] = {0, 2, 1}, groups[3] = {5, 5, 7};
     static const uint64_t sums[18] = {1, 2, 3, 17};
     static const struct pack_bad bad[2] = {{0, "is empty"}, {4, "is cut off"}};
-    struct pack want = {.key = "0123456789abcde", .n = 3, .n_bad = 2, .size = SIZE, .classes = 3,
-                        .labels = labels, .groups = groups, .sums = sums, .bad = bad};
+    struct pack want = {.key = "0123456789abcde",
+                        .n = 3,
+                        .n_bad = 2,
+                        .size = SIZE,
+                        .classes = 3,
+                        .labels = labels,
+                        .groups = groups,
+                        .sums = sums,
+                        .bad = bad};
     char *dir = temp_dir(), path[600];
     struct file_map map = {0};
     struct pack got = {0};

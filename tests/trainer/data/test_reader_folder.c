@@ -19,13 +19,14 @@ static void test_lists(void **state)
     char *dir = temp_dir(), link[600];
     struct tr_list l = {0};
     struct hpo_err err;
-    static const char *const files[] = {"b/2.jpg", "b/10.JPG", "b/sub/x.jpeg", "b/sub/deeper/y.PnG",
-                                        "a-b/1.png", "a/1.jpg", "a/B.jpg", "a/a.jpg"};
+    static const char *const files[] = {
+        "b/2.jpg",   "b/10.JPG", "b/sub/x.jpeg", "b/sub/deeper/y.PnG",
+        "a-b/1.png", "a/1.jpg",  "a/B.jpg",      "a/a.jpg"};
     static const struct {
         const char *path;
         int label;
-    } want[] = {{"a/1.jpg", 0}, {"a/B.jpg", 0}, {"a/a.jpg", 0}, {"a-b/1.png", 1},
-                {"b/10.JPG", 2}, {"b/2.jpg", 2}, {"b/link.jpg", 2}, {"b/sub/deeper/y.PnG", 2},
+    } want[] = {{"a/1.jpg", 0},     {"a/B.jpg", 0}, {"a/a.jpg", 0},    {"a-b/1.png", 1},
+                {"b/10.JPG", 2},    {"b/2.jpg", 2}, {"b/link.jpg", 2}, {"b/sub/deeper/y.PnG", 2},
                 {"b/sub/x.jpeg", 2}};
 
     for (size_t i = 0; i < HPO_LEN(files); i++)

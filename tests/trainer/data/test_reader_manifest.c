@@ -47,7 +47,8 @@ static void test_every_form(void **state)
 
     /* Byte order mark, CRLF, columns in another order, quotes, a newline in quotes, blank lines. */
     parse("\xef\xbb\xbfgroup,\"path\",label\r\np7,\"a,\"\"b\"\".jpg\",\"two\nlines\"\r\n\r\n"
-          "\"p2\",./x//y.jpg,one\r\np7,z.jpg,one\r\n\n", &l);
+          "\"p2\",./x//y.jpg,one\r\np7,z.jpg,one\r\n\n",
+          &l);
     assert_int_equal(l.n, 3);
     assert_true(l.has_groups);
     assert_string_equal(l.sample[0].path, "a,\"b\".jpg");
@@ -83,7 +84,8 @@ static void test_header(void **state)
     refuse("", "m.csv:1: the file is empty");
     refuse("\n\n", "the file is empty");
     refuse("path\na.jpg\n", "m.csv:1: column 'label' is missing");
-    refuse("path,label,lable\n", "unknown column 'lable', did you mean 'label'?; allowed: path, label, group");
+    refuse("path,label,lable\n",
+           "unknown column 'lable', did you mean 'label'?; allowed: path, label, group");
     refuse("path,label,split\n", "unknown column 'split'; allowed");
     refuse("path,label,path\n", "column 'path' is named twice");
     refuse("a.jpg,3\nb.jpg,4\n", "unknown column 'a.jpg'");
@@ -97,6 +99,7 @@ static void test_rows(void **state)
 
     refuse("path,label\na.jpg\n", "m.csv:2: 1 fields, the first line names 2 columns");
     refuse("path,label\na.jpg,x,y\n", "m.csv:2: 3 fields");
+    refuse("path,label\n\"a\nb\",\"c\n\nd\"\n\nx\n", "m.csv:7: 1 fields");
     refuse("path,label\n,x\n", "m.csv:2: the path is empty");
     refuse("path,label\na.jpg,\n", "m.csv:2: the label is empty");
     refuse("path,label,group\na.jpg,x,\n", "m.csv:2: the group is empty");
@@ -128,7 +131,8 @@ static void test_nul(void **state)
     struct tr_list l = {0};
     struct hpo_err err = {0};
 
-    assert_int_equal(tr_manifest_parse(text, sizeof(text) - 1, "m.csv", ".", &l, &err), HPO_ECONFIG);
+    assert_int_equal(tr_manifest_parse(text, sizeof(text) - 1, "m.csv", ".", &l, &err),
+                     HPO_ECONFIG);
     assert_contains(err.msg, "m.csv:2: a NUL byte");
     assert_contains(err.msg, "m.csv:3: a NUL byte");
 }
@@ -191,8 +195,9 @@ static void test_links(void **state)
     assert_int_equal(l.n, 3);
     tr_list_release(&l);
 
-    put_text(dir, "data/bad.csv", "path,label\nin/1.jpg,a\nfile.jpg,a\nout/secret.jpg,a\n"
-                                  "up/data-2/1.jpg,b\nsibling/1.jpg,b\n");
+    put_text(dir, "data/bad.csv",
+             "path,label\nin/1.jpg,a\nfile.jpg,a\nout/secret.jpg,a\n"
+             "up/data-2/1.jpg,b\nsibling/1.jpg,b\n");
     snprintf(path, sizeof(path), "%s/data/bad.csv", dir);
     assert_int_equal(tr_list_read(path, &l, &err), HPO_ECONFIG);
     assert_contains(err.msg, "bad.csv:3: 'file.jpg' is a link that leaves");
@@ -210,14 +215,10 @@ static void test_links(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_every_form),
-        cmocka_unit_test(test_class_order),
-        cmocka_unit_test(test_header),
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_nul),
-        cmocka_unit_test(test_ten_at_once),
-        cmocka_unit_test(test_too_many_labels),
+        cmocka_unit_test(test_plain),       cmocka_unit_test(test_every_form),
+        cmocka_unit_test(test_class_order), cmocka_unit_test(test_header),
+        cmocka_unit_test(test_rows),        cmocka_unit_test(test_nul),
+        cmocka_unit_test(test_ten_at_once), cmocka_unit_test(test_too_many_labels),
         cmocka_unit_test(test_links),
     };
 

@@ -25,7 +25,8 @@ static double axis_weight(int in, double full, double j, int k)
     return w > 0 ? w : 0;
 }
 
-static double reference(const uint8_t *src, int w, int h, const struct frame *f, int x, int y, int c)
+static double reference(const uint8_t *src, int w, int h, const struct frame *f, int x, int y,
+                        int c)
 {
     double sum = 0;
 
@@ -46,7 +47,7 @@ static void compare(int w, int h, int size, enum tr_resize resize)
     struct frame f = frame_of(w, h, size, resize);
     struct tr_decoder *d = tr_decoder_new();
 
-    assert_int_equal(resize_rgb(d, src, w, h, &f, size, got, NULL), 0);
+    assert_int_equal(resize_rgb(d, src, w, h, 1, &f, size, got, NULL), 0);
     for (int y = 0; y < size; y++)
         for (int x = 0; x < size; x++)
             for (int c = 0; c < 3; c++) {
@@ -63,9 +64,10 @@ static void compare(int w, int h, int size, enum tr_resize resize)
 
 static void test_against_reference(void **state)
 {
-    static const int sizes[][3] = {{32, 32, 32}, {64, 64, 32}, {33, 33, 32}, {47, 63, 32}, {100, 37, 16},
-                                   {5, 7, 16},   {1, 1, 8},    {1, 40, 8},   {16, 17, 16}, {31, 200, 32},
-                                   {90, 20, 32}, {20, 90, 32}, {2, 3, 1}};
+    static const int sizes[][3] = {{32, 32, 32},  {64, 64, 32},  {33, 33, 32}, {47, 63, 32},
+                                   {100, 37, 16}, {5, 7, 16},    {1, 1, 8},    {1, 40, 8},
+                                   {16, 17, 16},  {31, 200, 32}, {90, 20, 32}, {20, 90, 32},
+                                   {2, 3, 1}};
 
     for (size_t i = 0; i < HPO_LEN(sizes); i++) {
         compare(sizes[i][0], sizes[i][1], sizes[i][2], TR_RESIZE_CROP);
@@ -80,8 +82,8 @@ static void test_frames(void **state)
         int w, h, size;
         int64_t x_full, x_first, y_full, y_first;
     } want[] = {
-        {500, 375, 32, 42, 5, 32, 0}, {375, 500, 32, 32, 0, 42, 5}, {43, 32, 32, 43, 6, 32, 0},
-        {41, 32, 32, 41, 4, 32, 0},   {32, 32, 32, 32, 0, 32, 0},   {100, 101, 10, 10, 0, 10, 0},
+        {500, 375, 32, 42, 5, 32, 0},  {375, 500, 32, 32, 0, 42, 5}, {43, 32, 32, 43, 6, 32, 0},
+        {41, 32, 32, 41, 4, 32, 0},    {32, 32, 32, 32, 0, 32, 0},   {100, 101, 10, 10, 0, 10, 0},
         {10, 100, 20, 20, 0, 200, 90},
     };
 
@@ -104,7 +106,7 @@ static void test_constant_stays(void **state)
         struct frame f = frame_of(71, 53, 17, TR_RESIZE_CROP);
 
         memset(src, v, sizeof(src));
-        assert_int_equal(resize_rgb(d, src, 71, 53, &f, 17, got, NULL), 0);
+        assert_int_equal(resize_rgb(d, src, 71, 53, 1, &f, 17, got, NULL), 0);
         for (size_t i = 0; i < sizeof(got); i++)
             assert_int_equal(got[i], v);
     }
@@ -120,11 +122,11 @@ static void test_extremes(void **state)
     struct frame f = frame_of(n, 1, 4096, TR_RESIZE_CROP);
 
     memset(src, 255, (size_t)n * 3);
-    assert_int_equal(resize_rgb(d, src, n, 1, &f, 4096, got, NULL), 0);
+    assert_int_equal(resize_rgb(d, src, n, 1, 1, &f, 4096, got, NULL), 0);
     assert_int_equal(got[0], 255);
     assert_int_equal(got[(size_t)4096 * 4096 * 3 - 1], 255);
     f = frame_of(1, n, 4, TR_RESIZE_STRETCH);
-    assert_int_equal(resize_rgb(d, src, 1, n, &f, 4, got, NULL), 0);
+    assert_int_equal(resize_rgb(d, src, 1, n, 1, &f, 4, got, NULL), 0);
     for (int i = 0; i < 4 * 4 * 3; i++)
         assert_int_equal(got[i], 255);
     free(got);

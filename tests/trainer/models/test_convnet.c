@@ -8,7 +8,7 @@ static void shape(void **state)
     const struct kn_param *w;
 
     (void)state;
-    assert_int_equal(build_net(&model_convnet, "width=16 stages=3 dropout=0.25", 32, 10, &n, NULL), 0);
+    assert_int_equal(build_net(&model_convnet, "width=16 dropout=0.25", 32, 10, &n, NULL), 0);
     assert_int_equal(count_ops(&n, KN_CONV2D), 6);
     assert_int_equal(count_ops(&n, KN_BATCH_NORM), 6);
     assert_int_equal(count_ops(&n, KN_MAX_POOL), 2);

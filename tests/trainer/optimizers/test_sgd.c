@@ -17,7 +17,7 @@ static void nesterov(void **state)
         {0.4281, -1.6162}, {-0.06054039, -1.14243122}, {-0.349721402, -0.6437193469}};
 
     (void)state;
-    check_trajectory(&optimizer_sgd, "lr=0.1 momentum=0.9 nesterov=true weight_decay=0.01", want, 3);
+    check_trajectory(&optimizer_sgd, "momentum=0.9 nesterov=true weight_decay=0.01", want, 3);
 }
 
 /* w -= lr g, with or without the word nesterov: there is no momentum to look along. */

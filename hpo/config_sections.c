@@ -29,8 +29,9 @@ static const struct hpo_opt study_options[] = {
 static const struct hpo_opt devices_options[] = {
     HPO_OPT(LIST, struct devices_opts, use, "use", "auto", 0, 0, 0,
             "auto, a device, or a list of devices; a device named twice runs two workers"),
-    HPO_OPT(INT, struct devices_opts, trials_per_device, "trials_per_device", "1", 1, 64, 0,
-            "concurrent trials on one device"),
+    HPO_OPT(INT, struct devices_opts, trials_per_device, "trials_per_device", "auto", 1, 64,
+            HPO_OPT_AUTO, "concurrent trials on one device; auto: on the CPU a core a trial, up to 8 "
+            "at once, else 1"),
     HPO_OPT(INT, struct devices_opts, threads, "threads", "auto", 1, 1024, HPO_OPT_AUTO,
             "CPU threads of a trial; auto shares the cores out"),
     {0},

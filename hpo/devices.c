@@ -16,6 +16,11 @@ int cpu_cores(void)
     return n > 0 ? n : 1;
 }
 
+static bool is_cpu(const struct device_spec *d)
+{
+    return !strcmp(d->backend->plugin.name, "cpu");
+}
+
 static int parse_word(const char *word, size_t n, struct arena *a, struct device_spec *ret,
                       struct hpo_err *err)
 {
@@ -53,6 +58,22 @@ static const char *automatic(struct arena *a)
     return "cpu";
 }
 
+/* How many trials run at once on one of `on_cpu` shares of the cores, when the study leaves it open.
+ * Networks of this size gain little from a second core (tests/bench: two models on one thread each
+ * train faster than one model on two), and threads that wait for each other suffer when the machine
+ * is shared; so a core a trial. Beyond a few at once, a sampler that learns would know too little:
+ * then each gets several cores. */
+#define AT_ONCE_MAX 8
+
+static int automatic_slots(const struct study_config *c, int on_cpu)
+{
+    int share = cpu_cores() / on_cpu, n = c->devices.threads > 0 ? share / c->devices.threads : share;
+
+    n = n > AT_ONCE_MAX ? AT_ONCE_MAX : n;
+    n = n > c->study.trials ? c->study.trials : n;
+    return n > 1 ? n : 1;
+}
+
 int devices_resolve(const struct study_config *c, struct arena *a, struct device_spec **ret,
                     int *ret_n, struct hpo_err *err)
 {
@@ -71,15 +92,18 @@ int devices_resolve(const struct study_config *c, struct arena *a, struct device
 
         if (rc)
             return rc;
-        d[n].slots = c->devices.trials_per_device;
-        on_cpu += !strcmp(d[n].backend->plugin.name, "cpu");
+        on_cpu += is_cpu(&d[n]);
         n++;
         if (!p[len])
             break;
     }
     for (int i = 0; i < n; i++) {
-        int same = 1, share = cpu_cores() / ((on_cpu ? on_cpu : 1) * d[i].slots);
+        int same = 1, share;
 
+        d[i].slots = c->devices.trials_per_device > 0 ? c->devices.trials_per_device
+                     : is_cpu(&d[i])                  ? automatic_slots(c, on_cpu)
+                                                      : 1;
+        share = cpu_cores() / ((on_cpu ? on_cpu : 1) * d[i].slots);
         for (int k = 0; k < i; k++)
             same += d[k].backend == d[i].backend && d[k].index == d[i].index;
         if (same > 1)

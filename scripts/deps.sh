@@ -48,6 +48,7 @@ deps_missing() {
         have_py optuna || say python3-optuna
         have_py sklearn || say python3-sklearn
         have_py torch || say python3-torch
+        have_py jsonschema || say python3-jsonschema
         ;;
     esac
 }

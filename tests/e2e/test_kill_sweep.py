@@ -27,6 +27,7 @@ VARIANTS = [
     [],
     ["--set", "data.folds.order=epoch_first"],
     ["--set", "devices.use=[cpu, cpu]"],
+    ["--set", "devices.trials_per_device=2"],
 ]
 
 

@@ -32,7 +32,7 @@ static void test_defaults(void **state)
     assert_string_equal(type_of(f.c.pruner), "none");
     assert_string_equal(f.c.devices.use, "auto");
     assert_int_equal(f.c.devices.threads, -1);
-    assert_int_equal(f.c.devices.trials_per_device, 1);
+    assert_int_equal(f.c.devices.trials_per_device, -1); /* auto */
     assert_string_equal(f.c.data.path, "/d");
     assert_null(f.c.data.cache);
     assert_int_equal(f.c.data.image_size, 32);
@@ -124,7 +124,7 @@ static const char many_said[] =
     "devices, data, trainer, space\n"
     "s.yaml:8:16: unknown pruner 'nonne', did you mean 'none'? known: none\n"
     "s.yaml:9:22: unknown device 'gpu', did you mean 'cpu'? known in this build: auto, cpu\n"
-    "s.yaml:9:47: devices.trials_per_device: a list stands here: a whole number from 1 to 64 is "
+    "s.yaml:9:47: devices.trials_per_device: a list stands here: a whole number from 1 to 64, or auto is "
     "needed\n"
     "s.yaml:11:3: data.path is missing: a folder with a folder a class, or a CSV manifest; relative "
     "to the study file\n"

@@ -13,7 +13,7 @@
 static int resolve(const char *use, int slots, int threads, struct arena *a,
                    struct device_spec **ret, int *n, struct hpo_err *err)
 {
-    struct study_config c = {.devices = {use, slots, threads}};
+    struct study_config c = {.study = {.trials = 100}, .devices = {use, slots, threads}};
 
     return devices_resolve(&c, a, ret, n, err);
 }
@@ -44,6 +44,27 @@ static void test_words(void **state)
     arena_release(&a);
 }
 
+static void test_automatic_slots(void **state)
+{
+    int cores = cpu_cores(), at_once = cores < 8 ? cores : 8, n;
+    struct study_config one = {.study = {.trials = 1}, .devices = {"cpu", -1, -1}};
+    struct arena a = {0};
+    struct device_spec *d;
+
+    (void)state;
+    assert_int_equal(resolve("cpu", -1, -1, &a, &d, &n, NULL), 0);
+    assert_int_equal(d[0].slots, at_once);
+    assert_int_equal(d[0].threads, cores / at_once);
+    assert_int_equal(resolve("cpu", -1, cores, &a, &d, &n, NULL), 0);
+    assert_int_equal(d[0].slots, 1);
+    assert_int_equal(d[0].threads, cores);
+    /* A single trial gets every core. */
+    assert_int_equal(devices_resolve(&one, &a, &d, &n, NULL), 0);
+    assert_int_equal(d[0].slots, 1);
+    assert_int_equal(d[0].threads, cores);
+    arena_release(&a);
+}
+
 static void test_how_a_process_ended(void **state)
 {
     char buf[128];
@@ -59,6 +80,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
+        cmocka_unit_test(test_automatic_slots),
         cmocka_unit_test(test_how_a_process_ended),
     };
 

@@ -179,7 +179,7 @@ HPO_UNUSED static void remove_dir(char *path)
 HPO_UNUSED static void put_file(const char *dir, const char *name, const void *p, size_t n)
 {
     struct hpo_err err;
-    char path[1024], *slash;
+    char path[2048], *slash;
     FILE *f;
 
     snprintf(path, sizeof(path), "%s/%s", dir, name);

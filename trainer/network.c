@@ -49,6 +49,15 @@ struct tr_net_hash tr_hash_net(const struct kn_net *n)
     return (struct tr_net_hash){sum.low64, sum.high64};
 }
 
+int tr_check(const struct tr_config *c, const struct tr_dataset *data, struct hpo_err *err)
+{
+    struct kn_net net = {0};
+    int rc = tr_build_net(c, &data->images, &net, err);
+
+    kn_net_release(&net);
+    return rc;
+}
+
 int tr_cost(const struct kn_backend_ops *backend, const struct tr_config *c,
             const struct tr_dataset *data, struct tr_cost *ret, struct hpo_err *err)
 {

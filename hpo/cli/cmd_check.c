@@ -41,9 +41,7 @@ static int middle_config(const struct study_config *c, struct arena *a, struct t
 {
     double *values = ARENA_ARRAY(a, double, c->space.n + 1);
 
-    for (int i = 0; i < c->space.n; i++)
-        values[i] = hpo_param_decode(&c->space.params[i], 0.5);
-    hpo_space_mask(&c->space, values);
+    study_middle(&c->space, values);
     return study_config_trial(c, values, a, ret, err);
 }
 
@@ -58,6 +56,8 @@ static int find(struct found *f, struct arena *a, struct hpo_err *err)
         rc = study_data_open(c, &f->data, NULL, NULL, err);
     if (!rc)
         rc = study_data_check(c, &f->data, err);
+    if (!rc)
+        rc = study_space_check(c, &f->data, err);
     if (!rc)
         rc = tr_folds_make(&f->folds, f->data.images.labels, f->data.images.n,
                            f->data.images.classes, c->folds.k, c->folds.stratified,

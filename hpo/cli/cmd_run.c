@@ -166,6 +166,8 @@ static int prepare_data(struct session *s, char digest[33], struct hpo_err *err)
 
     if (!rc)
         rc = study_data_check(&s->config, &data, err);
+    if (!rc)
+        rc = study_space_check(&s->config, &data, err);
     if (!rc) {
         s->view.ops->data(&s->view, &data);
         memcpy(digest, data.digest, sizeof(data.digest));

@@ -14,6 +14,13 @@ int study_read(struct study_config *ret, const char *path, const char *const *se
 int study_data_open(const struct study_config *c, struct tr_dataset *ret,
                     tr_decode_progress_fn *progress, void *arg, struct hpo_err *err);
 
+/* The values with every parameter at the middle of its range; space->n of them. */
+void study_middle(const struct hpo_space *space, double *ret);
+
+/* Can its networks be built? Tried at the middle of the space and at both ends (at every choice) of
+ * each parameter: HPO_ECONFIG names the values that no network can have. */
+int study_space_check(const struct study_config *c, const struct tr_dataset *d, struct hpo_err *err);
+
 /* Can its folds be made? A class with fewer members than folds is warned about on stderr. */
 int study_data_check(const struct study_config *c, const struct tr_dataset *d, struct hpo_err *err);
 

@@ -19,6 +19,17 @@
 #define GOODBYE_LIMIT_S 0.3
 #define MAX_DEATHS 3
 
+const char *run_end_name(enum run_end end)
+{
+    static const char *const names[] = {
+        [RUN_DONE] = "done",         [RUN_EXHAUSTED] = "exhausted",
+        [RUN_TIMEOUT] = "timeout",   [RUN_FAILURES] = "failures",
+        [RUN_INTERRUPTED] = "interrupted",
+    };
+
+    return names[end];
+}
+
 static int start_worker(struct run *r, struct worker_proc *w, struct hpo_err *err)
 {
     int rc = spawn_worker(r->o->program, r->o->lock_fd, &w->pid, &w->fd, err);
@@ -302,7 +313,7 @@ int run_study(const struct run_options *o, enum run_end *ret, int *ret_signal, s
     if (!rc) {
         *ret = r.end;
         *ret_signal = r.signal;
-        run_emit(&r, (struct run_event){.kind = RUN_END});
+        run_emit(&r, (struct run_event){.kind = RUN_END, .text = run_end_name(r.end)});
     }
     arena_release(&r.arena);
     return rc;

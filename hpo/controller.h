@@ -25,7 +25,7 @@ enum run_event_kind {
     RUN_NOTE,        /* something a person should know: text */
     RUN_TICK,        /* time to redraw */
     RUN_PAUSING,     /* a signal or the timeout: workers are writing checkpoints */
-    RUN_END
+    RUN_END          /* text: run_end_name */
 };
 
 struct run_view {
@@ -55,6 +55,8 @@ enum run_end {
     RUN_FAILURES,   /* too many failures in a row */
     RUN_INTERRUPTED /* by a signal */
 };
+
+const char *run_end_name(enum run_end end); /* "done", "exhausted", ... */
 
 struct run_options {
     struct study *study;

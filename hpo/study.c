@@ -117,9 +117,7 @@ static int check_identity(struct study *s, const char *identity, struct hpo_err 
     struct str diff = {0};
     int n = study_differences(s->info.digest ? s->info.digest : "", identity, &diff), rc = 0;
 
-    if (s->info.maximize != (s->config->study.direction == 1))
-        rc = hpo_fail(err, HPO_ECONFIG, "%s holds a study of the other direction", s->dir);
-    else if (n)
+    if (n)
         rc = hpo_fail(err, HPO_ECONFIG,
                       "%s holds results of a study that differs from this file:\n%s"
                       "Going on would mix results that do not compare. Undo the change, give the "

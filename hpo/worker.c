@@ -209,10 +209,11 @@ static void run_trial(struct slot *s)
         }
     }
     pthread_mutex_lock(&s->w->lock);
+    /* The next trial may be handed out as soon as the message is sent: its values go into the arena. */
+    arena_release(&s->arena);
     s->trial = -1;
     message_send(s->w->fd, m);
     pthread_mutex_unlock(&s->w->lock);
-    arena_release(&s->arena);
 }
 
 static void *slot_main(void *arg)

@@ -76,7 +76,7 @@ struct tr_fold_result {
 struct tr_result {
     int n_folds;
     struct tr_fold_result fold[64];
-    double value, std; /* mean and sample standard deviation (n - 1; 0 for one fold) over folds */
+    double value, std; /* mean and population standard deviation (numpy's) over folds */
     double seconds;    /* over every attempt */
 };
 #define TR_MAX_FOLDS 64

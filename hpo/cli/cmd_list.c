@@ -161,9 +161,10 @@ static const struct kind *find_kind(const char *word, struct hpo_err *err)
     const char *names[N_KINDS], *near;
     struct str known = {0};
 
-    for (int i = 0; i < N_KINDS; i++) {
+    for (int i = 0; i < N_KINDS; i++)
         if (!strcmp(kinds[i].name, word))
             return &kinds[i];
+    for (int i = 0; i < N_KINDS; i++) {
         names[i] = kinds[i].name;
         str_addf(&known, "%s%s", i ? ", " : "", names[i]);
     }

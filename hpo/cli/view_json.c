@@ -54,6 +54,16 @@ static void data(struct view *v, const struct tr_dataset *d)
     emit(j);
 }
 
+/* A choice as the JSON type that it has in the file. */
+static void put_choice(cJSON *j, const struct hpo_param *p, const char *text,
+                       enum hpo_choice_kind kind)
+{
+    if (kind == HPO_CHOICE_STR)
+        json_put_string(j, p->name, text);
+    else
+        cJSON_AddItemToObject(j, p->name, cJSON_CreateRaw(text));
+}
+
 static void put_params(cJSON *j, const struct study *s, const struct hpo_trial *t)
 {
     cJSON *params = cJSON_AddObjectToObject(j, "params");
@@ -65,7 +75,8 @@ static void put_params(cJSON *j, const struct study *s, const struct hpo_trial *
         if (isnan(t->values[i]))
             continue;
         if (p->kind == HPO_PARAM_CATEGORICAL)
-            json_put_string(params, p->name, hpo_param_text(p, t->values[i], buf));
+            put_choice(params, p, hpo_param_text(p, t->values[i], buf),
+                       p->choices[(int)t->values[i]].kind);
         else
             json_put_number(params, p->name, t->values[i]);
     }
@@ -108,7 +119,7 @@ static void event(struct view *v, const struct run_event *e, const struct run_vi
         json_put_number(j, "trial", e->trial->number);
     if (e->slot)
         json_put_string(j, "device", e->slot->device);
-    if (e->text)
+    if (e->kind == RUN_NOTE)
         json_put_string(j, "text", e->text);
     if (e->kind == RUN_TRIAL_START) {
         json_put_number(j, "attempt", e->trial->attempts);
@@ -128,6 +139,8 @@ static void event(struct view *v, const struct run_event *e, const struct run_vi
         json_put_number(j, "trials", r->study->config->study.trials);
         json_put_number(j, "best", best ? best->number : NAN);
         json_put_number(j, "value", best ? study_value(r->study, best->value) : NAN);
+        if (e->kind == RUN_END)
+            json_put_string(j, "why", e->text);
     }
     emit(j);
 }

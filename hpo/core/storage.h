@@ -64,7 +64,7 @@ struct storage_ops {
      * Sets t->id. */
     int (*add_trial)(struct storage *s, const struct hpo_space *space, struct hpo_trial *t,
                      struct hpo_err *err);
-    /* A worker takes it up (attempt counted from 1). */
+    /* A worker takes it up (attempt counted from 1). Synced with the next finish, as a report is. */
     int (*start_attempt)(struct storage *s, int64_t trial_id, int attempt, const char *device,
                          int64_t pid, struct hpo_err *err);
     /* One epoch: our tables, and (point not NULL) Optuna's intermediate value. A report that is

@@ -173,7 +173,7 @@ static int start_attempt(struct storage *s, int64_t trial_id, int attempt, const
                          int64_t pid, struct hpo_err *err)
 {
     struct db *db = db_of(s);
-    int rc = db_begin(db, true, err);
+    int rc = db_begin(db, false, err);
 
     if (rc)
         return rc;

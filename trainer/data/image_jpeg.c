@@ -58,7 +58,12 @@ static int header(struct tr_decoder *d, const uint8_t *bytes, size_t n, int *ret
         (w < 1 || h < 1)) {
         struct complaint c = complaint_of(d->tj);
 
-        return fail_decode(&c, err);
+        rc = fail_decode(&c, err);
+        /* A header that ends in the middle leaves the handle in the middle of it: the next image would
+         * be read as its rest. */
+        tjDestroy(d->tj);
+        d->tj = tjInitDecompress();
+        return d->tj ? rc : hpo_fail(err, HPO_ENOMEM, "there is no memory for a decoder");
     }
     rc = check_claim(w, h, err);
     if (rc)

@@ -162,7 +162,7 @@ static void summarize(const struct tr_run *r, struct tr_result *ret)
     }
     for (int i = 0; i < s.n_folds; i++)
         squares += (s.fold[i].value - s.value) * (s.fold[i].value - s.value);
-    s.std = s.n_folds > 1 ? sqrt(squares / (s.n_folds - 1)) : 0;
+    s.std = s.n_folds > 1 ? sqrt(squares / s.n_folds) : 0;
     *ret = s;
 }
 

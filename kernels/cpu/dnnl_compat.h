@@ -101,7 +101,10 @@ int dn_run(const struct dn_prim *p, const struct dn_call *c, dnnl_stream_t strea
 int dn_run_reorder(const struct dn_reorder *r, const struct dn_call *c, dnnl_stream_t stream,
                    const void *from, void *to, void *scratch, struct hpo_err *err);
 
-/* Channels in a block of the activations on this CPU, and the name of its instruction set. */
+/* Floats in a vector of the instruction set that oneDNN uses here (its environment variable
+ * ONEDNN_MAX_CPU_ISA limits it): 16, 8, or 4 for anything else; its name; and the channels in a
+ * block of the activations. */
+int dn_lanes(void);
 int dn_block(void);
 const char *dn_isa_name(void);
 

@@ -177,6 +177,18 @@ struct cpu_plan {
     size_t memory_bytes;
 };
 
+/* device.c */
+int cpu_device_count(const char **ret_why);
+int cpu_device_describe(int index, struct kn_device_info *ret, struct hpo_err *err);
+int cpu_device_open(int index, int threads, struct kn_dev **ret, struct hpo_err *err);
+void cpu_device_close(struct kn_dev *dev);
+
+/* compile.c; an estimate that fails is NaN. */
+double cpu_estimate(struct kn_dev *dev, const struct kn_plan_desc *desc);
+int cpu_compile(struct kn_dev *dev, const struct kn_plan_desc *desc, void *data,
+                struct kn_plan **ret, struct hpo_err *err);
+void cpu_plan_free(struct kn_plan *plan);
+
 /* lower.c: nodes and tensors from the network; choice of primitives. */
 int cpu_lower(struct cpu_plan *p, const struct kn_plan_desc *desc, struct hpo_err *err);
 int cpu_choose(struct cpu_plan *p, struct hpo_err *err);

@@ -81,8 +81,9 @@ struct cpu_vec {
     void (*dropout)(const struct cpu_dropout *a, const float *x, float *y, int n0, int n1);
 };
 
-/* The best one for this CPU and this block. */
-const struct cpu_vec *cpu_vec_pick(int block);
+/* The best one for this CPU whose vectors have at most so many floats; a block must be a multiple
+ * of them. */
+const struct cpu_vec *cpu_vec_pick(int lanes);
 
 extern const struct cpu_vec cpu_vec_portable;
 #if defined(__x86_64__)

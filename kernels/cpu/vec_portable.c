@@ -10,14 +10,14 @@
 #define VEC_NAME "portable"
 #include "kernels/cpu/vec_body.h"
 
-const struct cpu_vec *cpu_vec_pick(int block)
+const struct cpu_vec *cpu_vec_pick(int lanes)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (block == 16 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+    if (lanes >= 16 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         return &cpu_vec_avx512;
-    if (__builtin_cpu_supports("avx2"))
+    if (lanes >= 8 && __builtin_cpu_supports("avx2"))
         return &cpu_vec_avx2;
 #endif
     return &cpu_vec_portable;

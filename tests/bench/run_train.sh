@@ -3,7 +3,11 @@
 # ratios. Usage: run_train.sh BENCH_TRAIN [ROUNDS [SECONDS [PYTHON...]]]
 # PYTHON: interpreters with torch; default /usr/bin/python3. Every line that is printed is a fact;
 # nothing is asserted about time.
+#
+# Threads that wait sleep (OMP_WAIT_POLICY=passive), in both: on a machine that does anything else,
+# spinning ones cost either program several times its speed. Set the variable to compare otherwise.
 set -eu
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 here=$(dirname "$0")
 bench=$1
 rounds=${2:-3}

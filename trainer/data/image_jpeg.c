@@ -47,6 +47,20 @@ static bool is_harmless_in_the_header(const struct complaint *c)
             strstr(c->what, "unknown JFIF revision"));
 }
 
+/* A Huffman code has at least one bit, and each 8 x 8 block of the luminance takes one: 1/512 byte a
+ * pixel. A large claim over less than half of that is cut off for certain, and would cost gigabytes
+ * to find out (a progressive file's coefficients are all held at once). */
+#define LARGE_CLAIM ((int64_t)4 * 1000 * 1000)
+
+static int check_bytes(int w, int h, size_t n, struct hpo_err *err)
+{
+    int64_t pixels = (int64_t)w * h;
+
+    if (pixels <= LARGE_CLAIM || (int64_t)n >= pixels / 1024)
+        return 0;
+    return hpo_fail(err, HPO_EFORMAT, "is cut off (it claims %d x %d pixels in %zu bytes)", w, h, n);
+}
+
 static int header(struct tr_decoder *d, const uint8_t *bytes, size_t n, int *ret_w, int *ret_h,
                   int *ret_space, struct hpo_err *err)
 {
@@ -66,6 +80,8 @@ static int header(struct tr_decoder *d, const uint8_t *bytes, size_t n, int *ret
         return d->tj ? rc : hpo_fail(err, HPO_ENOMEM, "there is no memory for a decoder");
     }
     rc = check_claim(w, h, err);
+    if (!rc)
+        rc = check_bytes(w, h, n, err);
     if (rc)
         return rc;
     *ret_w = w;

@@ -298,6 +298,9 @@ static void test_absurd_size(void **state)
     sof[1] = sof[3] = 65500 >> 8;
     sof[2] = sof[4] = 65500 & 255;
     refuse_rc(&b, "claims 65500 x 65500 pixels, at most 100 million are read");
+    sof[1] = sof[3] = 9000 >> 8; /* allowed, but a few hundred bytes cannot hold it */
+    sof[2] = sof[4] = 9000 & 255;
+    refuse_rc(&b, "is cut off (it claims 9000 x 9000 pixels in");
     bytes_free(&b);
 }
 

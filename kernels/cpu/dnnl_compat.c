@@ -114,7 +114,7 @@ static dnnl_status_t choose(dnnl_primitive_desc_t *ret, dnnl_engine_t e, const s
                             const_dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t attr)
 {
     dnnl_dims_t st = {s->stride, s->stride}, dil = {0, 0}, pad = {s->pad, s->pad}, pr;
-    dnnl_prop_kind_t prop = pass == DN_INFER ? dnnl_forward_inference : dnnl_forward_training;
+    dnnl_prop_kind_t prop = dnnl_forward_training; /* for DN_INFER too, see dnnl_compat.h */
 
     memcpy(pr, pad, sizeof(pr));
     pr[0] = (int64_t)(s->oh - 1) * s->stride + s->kernel - s->ih - s->pad;
@@ -148,7 +148,7 @@ static dnnl_status_t choose(dnnl_primitive_desc_t *ret, dnnl_engine_t e, const s
                             const_dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t attr)
 {
     dnnl_dims_t st = {s->stride, s->stride}, pad = {s->pad, s->pad}, pr = {0};
-    dnnl_prop_kind_t prop = pass == DN_INFER ? dnnl_forward_inference : dnnl_forward_training;
+    dnnl_prop_kind_t prop = dnnl_forward_training; /* for DN_INFER too, see dnnl_compat.h */
     dnnl_status_t rc;
 
     pr[0] = (int64_t)(s->oh - 1) * s->stride + s->kernel - s->ih - s->pad;

@@ -20,6 +20,8 @@ typedef const_dnnl_memory_desc_t dn_md; /* borrowed */
 typedef const dnnl_memory_desc_t *dn_md;
 #endif
 
+/* DN_INFER runs oneDNN's training kind as well: its inference kind takes Winograd only with weights
+ * packed for that, and evaluation between two epochs is not worth a second copy of the weights. */
 enum dn_pass { DN_TRAIN, DN_INFER, DN_DATA, DN_WEIGHTS, DN_N_PASSES };
 enum dn_alg { DN_DIRECT, DN_WINOGRAD };
 

@@ -328,6 +328,16 @@ int file_lock(struct file_lock *l, const char *path, struct hpo_err *err)
     return 0;
 }
 
+bool file_is_locked(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+
+    if (fd >= 0)
+        close(fd);
+    return locked;
+}
+
 void file_unlock(struct file_lock *l)
 {
     if (l->fd >= 0)

@@ -53,6 +53,9 @@ struct file_lock {
 #define FILE_LOCK_INIT ((struct file_lock){-1})
 int file_lock(struct file_lock *l, const char *path, struct hpo_err *err);
 void file_unlock(struct file_lock *l);
+/* Does a process hold it now? For readers: it asks by a shared lock of a moment, which makes a
+ * file_lock of that moment fail with HPO_EBUSY and the last owner's line. */
+bool file_is_locked(const char *path);
 
 /* Seconds of a monotonic clock, and of the wall clock since 1970. */
 double clock_monotonic(void);

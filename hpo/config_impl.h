@@ -47,6 +47,8 @@ struct config_target {
     bool is_type;
 };
 struct config_target config_target_of(const struct hpo_section *all, const char *path);
+/* Is n, a value in `space`, a section with mappings in it instead of a distribution? */
+bool config_is_nested(const struct yaml_node *n);
 /* The path in `space` of a section of the file: "optimizer" for "trainer.optimizer", "" for
  * "trainer" and "data"; NULL when nothing in it can be searched. */
 const char *config_space_path(const struct hpo_section *s);

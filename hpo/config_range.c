@@ -171,6 +171,11 @@ static void check_typed(struct config_reader *r, int i, const struct config_targ
         add_type_condition(r, i, &types, t->key);
 }
 
+bool config_is_nested(const struct yaml_node *n)
+{
+    return n->kind == YAML_MAP && n->n && n->val[0]->kind == YAML_MAP && !yaml_get(n, "type");
+}
+
 static void unknown_param(struct config_reader *r, int i)
 {
     static const char *const prefixes[] = {"trainer.", "data."};
@@ -187,6 +192,18 @@ static void unknown_param(struct config_reader *r, int i)
                            config_show(r->a, name), (int)n - 1, prefixes[k], name + n);
             return;
         }
+    }
+    if (config_is_nested(r->drafts[i].node)) {
+        bool outside = !strcmp(name, "trainer") || !strcmp(name, "data");
+        const char *path = outside ? "" : name;
+
+        for (const struct yaml_node *n = r->drafts[i].node; config_is_nested(n); n = n->val[0])
+            path = arena_printf(r->a, "%s%s%s", path, *path ? "." : "", n->key[0]->text);
+        config_mistake(r, r->drafts[i].key,
+                       "unknown parameter '%s': a parameter is named by its whole path, write "
+                       "'%s: {...}'",
+                       config_show(r->a, name), config_show(r->a, path));
+        return;
     }
     config_add_searchable(r->c->sections, &known);
     config_unknown(r, r->drafts[i].key, "parameter", name, "", "what can be searched", &known);

@@ -107,7 +107,7 @@ static bool too_deep(const char *key)
 
 void config_apply_set(struct config_reader *r, const char *set)
 {
-    const char *label = arena_printf(r->d->arena, "--set %s", config_show(r->a, set));
+    const char *label = arena_printf(r->a, "--set %s", config_show(r->a, set));
     const char *eq = strchr(set, '='), *key;
     struct yaml_node *value;
     bool ok;

@@ -218,6 +218,9 @@ static bool read_kind(struct config_reader *r, struct draft *d, struct hpo_param
     for (int i = 0; i < 3; i++)
         words_add(&known, kinds[i]);
     d->type = yaml_get(d->node, "type");
+    /* {optimizer: {lr: {type: ...}}} is told of when its name is found to be unknown. */
+    if (!d->type && config_is_nested(d->node) && !config_target_of(r->c->sections, p->name).section)
+        return false;
     if (!d->type) {
         config_mistake(r, d->key, "'%s' has no type: float, int or categorical", p->name);
         return false;

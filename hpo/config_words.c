@@ -88,7 +88,7 @@ void config_unknown(struct config_reader *r, const struct yaml_node *at, const c
                     const char *text, const char *where, const char *list,
                     const struct words *known)
 {
-    const char *near;
+    const char *near, *hint = strchr(text, ':') ? " (a space belongs after ':')" : "";
 
     if (r->d->n == DIAG_MAX) { /* 50,000 unknown keys: counted, not compared */
         r->d->dropped++;
@@ -96,9 +96,9 @@ void config_unknown(struct config_reader *r, const struct yaml_node *at, const c
     }
     near = str_nearest(text, known->w, known->n);
     if (near)
-        config_mistake(r, at, "unknown %s '%s'%s, did you mean '%s'? %s: %s", what,
-                       config_show(r->a, text), where, near, list, words_join(known));
+        config_mistake(r, at, "unknown %s '%s'%s%s, did you mean '%s'? %s: %s", what,
+                       config_show(r->a, text), hint, where, near, list, words_join(known));
     else
-        config_mistake(r, at, "unknown %s '%s'%s; %s: %s", what, config_show(r->a, text), where,
-                       list, words_join(known));
+        config_mistake(r, at, "unknown %s '%s'%s%s; %s: %s", what, config_show(r->a, text), hint,
+                       where, list, words_join(known));
 }

@@ -1,5 +1,6 @@
 #include "hpo/controller_impl.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -89,6 +90,32 @@ static int worker_gone(struct run *r, struct worker_proc *w, struct hpo_err *err
     return start_worker(r, w, err);
 }
 
+/* When a worker dies, all that trained in it are suspected. Those that lost all deaths but the last
+ * without a report in between train alone the next time, so that only the guilty one fails. */
+static bool is_suspect(const struct study_trial *t)
+{
+    return t->idle_deaths >= MAX_DEATHS - 1;
+}
+
+static bool holds_suspect(const struct run *r, const struct worker_proc *w)
+{
+    for (int i = 0; i < w->device->slots; i++) {
+        const struct study_trial *t = run_held_by(r, &w->slot[i]);
+
+        if (t && is_suspect(t))
+            return true;
+    }
+    return false;
+}
+
+static bool is_idle(const struct worker_proc *w)
+{
+    for (int i = 0; i < w->device->slots; i++)
+        if (w->slot[i].trial)
+            return false;
+    return true;
+}
+
 static int hand_out(struct run *r, struct hpo_err *err)
 {
     for (int k = 0; k < r->n_workers; k++) {
@@ -102,9 +129,13 @@ static int hand_out(struct run *r, struct hpo_err *err)
 
             if (s->trial)
                 continue;
+            if (holds_suspect(r, w))
+                break;
             rc = study_next(r->study, &t, err);
             if (rc || !t)
                 return rc;
+            if (is_suspect(t) && !is_idle(w))
+                break; /* it was there already, and is offered to the next worker */
             rc = study_start(r->study, t, w->device->name, w->pid, err);
             if (rc)
                 return rc;
@@ -142,7 +173,8 @@ static void on_signal(struct run *r)
 
     if (read(r->o->signal_fd, &info, sizeof(info)) != sizeof(info))
         return;
-    if (r->pausing && r->end == RUN_INTERRUPTED)
+    /* A terminal that closes sends SIGHUP, and so does its shell: that is nobody's impatience. */
+    if (r->pausing && r->end == RUN_INTERRUPTED && info.ssi_signo != SIGHUP)
         r->at_once = true;
     r->signal = (int)info.ssi_signo;
     pause_all(r, RUN_INTERRUPTED);
@@ -286,6 +318,20 @@ static void lay_out_slots(struct run *r)
     }
 }
 
+/* A run that was killed between the end of a trial and the removal of its checkpoint left that. */
+static void tidy_leftovers(struct run *r)
+{
+    DIR *d = opendir(arena_printf(&r->arena, "%s/trials", r->study->dir));
+    struct dirent *e;
+    int64_t number;
+
+    while (d && (e = readdir(d)))
+        if (str_to_int(e->d_name, &number) && number >= 0 && number < r->study->n)
+            run_tidy(r, &r->study->trial[number]->t);
+    if (d)
+        closedir(d);
+}
+
 int run_study(const struct run_options *o, enum run_end *ret, int *ret_signal, struct hpo_err *err)
 {
     struct run r = {.o = o, .study = o->study};
@@ -294,8 +340,7 @@ int run_study(const struct run_options *o, enum run_end *ret, int *ret_signal, s
     if (o->n_devices > 256)
         return hpo_fail(err, HPO_ECONFIG, "at most 256 devices can be used at once");
     lay_out_slots(&r);
-    for (int i = 0; i < r.study->n; i++)
-        run_tidy(&r, &r.study->trial[i]->t);
+    tidy_leftovers(&r);
     run_emit(&r, (struct run_event){.kind = RUN_START});
     if (!study_over(r.study)) {
         for (int k = 0; k < r.n_workers && !rc; k++)
@@ -308,6 +353,9 @@ int run_study(const struct run_options *o, enum run_end *ret, int *ret_signal, s
     stop_workers(&r);
     for (int i = 0; i < r.study->n; i++)
         study_release(r.study, r.study->trial[i]);
+    /* The last trial may have ended while everybody was being stopped. */
+    if (r.pausing && study_over(r.study))
+        r.end = why_over(&r);
     if (!rc)
         rc = study_mark(r.study, r.end == RUN_INTERRUPTED || r.end == RUN_TIMEOUT, err);
     if (!rc) {

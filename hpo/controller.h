@@ -66,7 +66,7 @@ struct run_options {
     int n_devices;
     int lock_fd;   /* workers inherit it, so that the lock outlives a killed controller until they
                       are gone too */
-    int signal_fd; /* a signalfd with SIGINT, SIGTERM, SIGHUP; those are blocked */
+    int signal_fd; /* a signalfd with SIGINT, SIGTERM and (unless ignored) SIGHUP, all blocked */
     run_event_fn *event;
     void *arg;
 };

@@ -15,7 +15,7 @@ struct worker_proc {
     struct message_reader in;
     struct run_slot *slot; /* device->slots of them */
     bool ready, given_up;
-    int early_deaths; /* before it was ready */
+    int early_deaths; /* before it was ready, in a row */
 };
 
 struct run {

@@ -82,9 +82,11 @@ static int on_epoch(struct run *r, struct worker_proc *w, struct run_slot *s, co
     s->value = 0;
     for (int i = 0; i < n; i++)
         s->value += e[i].values[r->study->config->objective] / n;
+    /* What was answered "go" in an earlier attempt is not asked again: the trial would end where it
+     * did not when it was left alone. */
     answer = message_new("answer");
     json_put_number(answer, "slot", (int)(s - w->slot));
-    json_put_string(answer, "verdict", prune ? "prune" : r->pausing ? "pause" : "go");
+    json_put_string(answer, "verdict", prune && !again ? "prune" : r->pausing ? "pause" : "go");
     message_send(w->fd, answer);
     run_emit(r, (struct run_event){.kind = RUN_EPOCH, .slot = s, .trial = &t->t, .epoch = e,
                                .n_epochs = n, .again = again});
@@ -142,6 +144,7 @@ int run_handle(struct run *r, struct worker_proc *w, const cJSON *m, struct hpo_
 
     if (!strcmp(op, "ready")) {
         w->ready = true;
+        w->early_deaths = 0;
         for (int i = 0; i < w->device->slots; i++)
             w->slot[i].ready = true;
         return 0;

@@ -59,9 +59,9 @@ static const char *automatic(struct arena *a)
 }
 
 /* How many trials run at once on one of `on_cpu` shares of the cores, when the study leaves it open.
- * Networks of this size gain little from a second core (tests/bench: two models on one thread each
- * train faster than one model on two), and threads that wait for each other suffer when the machine
- * is shared; so a core a trial. Beyond a few at once, a sampler that learns would know too little:
+ * On an idle machine one model on two threads and two models on one thread each train as many images
+ * a second (tests/bench/run_train.sh); on a shared one the threads of a model wait for each other and
+ * lose by a factor. So a core a trial. Beyond a few at once, a sampler that learns would know too little:
  * then each gets several cores. */
 #define AT_ONCE_MAX 8
 

@@ -111,12 +111,21 @@ static int load_trials(struct study *s, struct hpo_err *err)
     return 0;
 }
 
+#define DIFFERENCES_MAX 560 /* bytes of them in a message, which ends with what to do about it */
+
 /* The stored study must be of the same kind as the file that is run now. */
 static int check_identity(struct study *s, const char *identity, struct hpo_err *err)
 {
     struct str diff = {0};
     int n = study_differences(s->info.digest ? s->info.digest : "", identity, &diff), rc = 0;
 
+    if (diff.n > DIFFERENCES_MAX) {
+        diff.n = DIFFERENCES_MAX;
+        while (diff.n && diff.s[diff.n - 1] != '\n')
+            diff.n--;
+        diff.s[diff.n] = 0;
+        str_addf(&diff, "  and more: %d in all\n", n);
+    }
     if (n)
         rc = hpo_fail(err, HPO_ECONFIG,
                       "%s holds results of a study that differs from this file:\n%s"
@@ -242,7 +251,7 @@ bool study_over(const struct study *s)
 static int new_trial(struct study *s, struct study_trial **ret, struct hpo_err *err)
 {
     int n = s->config->space.n, rc;
-    double *values = ARENA_ARRAY(&s->arena, double, n ? n : 1);
+    double *values = xmalloc(sizeof(*values) * (size_t)(n ? n : 1));
     struct hpo_err why = {0};
     struct study_trial *t;
     struct hpo_trial fresh;
@@ -252,27 +261,30 @@ static int new_trial(struct study *s, struct study_trial **ret, struct hpo_err *
         /* A running trial may fail and have to be tried again: only silence is the end. */
         s->exhausted = study_running(s) == 0;
         snprintf(s->exhausted_why, sizeof(s->exhausted_why), "%.250s", why.msg);
-        return 0;
+        rc = 0;
+        goto out;
     }
     if (rc) {
         if (err)
             *err = why;
-        return rc;
+        goto out;
     }
     fresh = (struct hpo_trial){
         .number = s->n,
         .state = HPO_TRIAL_RUNNING,
         .value = NAN,
-        .values = values,
+        .values = arena_dup(&s->arena, values, sizeof(*values) * (size_t)n),
         .started = clock_wall(),
     };
     rc = s->storage.ops->add_trial(&s->storage, &s->config->space, &fresh, err);
     if (rc)
-        return rc;
+        goto out;
     t = append(s);
     t->t = fresh;
     *ret = t;
-    return 0;
+out:
+    free(values); /* the arena would grow with every question that has no answer yet */
+    return rc;
 }
 
 int study_next(struct study *s, struct study_trial **ret, struct hpo_err *err)

@@ -41,7 +41,8 @@ struct slot {
 
 struct worker {
     int fd;
-    pthread_mutex_t lock; /* of everything below, and of sending */
+    pthread_mutex_t lock;      /* of everything below, and of sending; never held for long */
+    pthread_mutex_t data_lock; /* held while images are decoded: one at a time, others go on */
     atomic_bool pause;
     struct study_config config;
     const struct kn_backend_ops *backend;
@@ -109,8 +110,28 @@ static enum tr_verdict on_poll(void *arg, const struct tr_progress *p)
     return TR_GO;
 }
 
-/* The data set of this image size, opened at its first use and kept. */
-static int get_data(struct worker *w, int image_size, struct data **ret, struct hpo_err *err)
+/* Decoding can take minutes: it is given up when the run ends. */
+static bool on_decode(void *arg, int64_t done, int64_t total)
+{
+    struct worker *w = arg;
+
+    (void)done;
+    (void)total;
+    return !atomic_load(&w->pause);
+}
+
+static struct data *find_data(struct worker *w, int image_size)
+{
+    struct data *d;
+
+    pthread_mutex_lock(&w->lock);
+    for (d = w->data; d && d->image_size != image_size; d = d->next)
+        ;
+    pthread_mutex_unlock(&w->lock);
+    return d;
+}
+
+static int open_data(struct worker *w, int image_size, struct hpo_err *err)
 {
     const struct data_opts *o = &w->config.data;
     struct tr_data_spec spec = {
@@ -122,29 +143,39 @@ static int get_data(struct worker *w, int image_size, struct data **ret, struct 
         .resize = (enum tr_resize)o->resize,
         .on_error = (enum tr_on_error)o->on_error,
     };
-    struct data *d;
+    struct data *d = xcalloc(1, sizeof(*d));
+    int rc = tr_dataset_open(&d->set, &spec, on_decode, w, err);
+
+    d->image_size = image_size;
+    if (!rc)
+        rc = tr_folds_make(&d->folds, d->set.images.labels, d->set.images.n, d->set.images.classes,
+                           w->config.folds.k, w->config.folds.stratified,
+                           (uint64_t)w->config.study.seed, NULL, err);
+    if (rc) {
+        tr_dataset_close(&d->set);
+        free(d);
+        return rc;
+    }
+    pthread_mutex_lock(&w->lock);
+    d->next = w->data;
+    w->data = d;
+    pthread_mutex_unlock(&w->lock);
+    return 0;
+}
+
+/* The data set of this image size, opened at its first use and kept. HPO_ESTOPPED: paused. */
+static int get_data(struct worker *w, int image_size, struct data **ret, struct hpo_err *err)
+{
+    struct data *d = find_data(w, image_size);
     int rc = 0;
 
-    pthread_mutex_lock(&w->lock);
-    for (d = w->data; d && d->image_size != image_size; d = d->next)
-        ;
     if (!d) {
-        d = xcalloc(1, sizeof(*d));
-        d->image_size = image_size;
-        rc = tr_dataset_open(&d->set, &spec, NULL, NULL, err);
-        if (!rc)
-            rc = tr_folds_make(&d->folds, d->set.images.labels, d->set.images.n,
-                               d->set.images.classes, w->config.folds.k, w->config.folds.stratified,
-                               (uint64_t)w->config.study.seed, NULL, err);
-        if (rc) {
-            tr_dataset_close(&d->set);
-            free(d);
-        } else {
-            d->next = w->data;
-            w->data = d;
-        }
+        pthread_mutex_lock(&w->data_lock);
+        if (!find_data(w, image_size)) /* while we waited */
+            rc = open_data(w, image_size, err);
+        pthread_mutex_unlock(&w->data_lock);
+        d = find_data(w, image_size);
     }
-    pthread_mutex_unlock(&w->lock);
     if (!rc)
         *ret = d;
     return rc;
@@ -330,6 +361,7 @@ static void release(struct worker *w)
     free(w->slot);
     study_config_release(&w->config);
     pthread_mutex_destroy(&w->lock);
+    pthread_mutex_destroy(&w->data_lock);
 }
 
 int worker_main(int fd, struct hpo_err *err)
@@ -346,6 +378,7 @@ int worker_main(int fd, struct hpo_err *err)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL); /* it came with these blocked: hpo/spawn.c */
     pthread_mutex_init(&w.lock, NULL);
+    pthread_mutex_init(&w.data_lock, NULL);
     while (!rc && message_fill(&reader, fd) > 0) {
         cJSON *m;
 

@@ -89,6 +89,7 @@ struct kn_plan {
 
 struct kn_backend_ops {
     struct hpo_plugin plugin; /* "cpu", "cuda" */
+    unsigned precisions;      /* bit KN_...: what compile accepts */
 
     /* Devices usable now; 0 is an answer. *ret_why (static text) says why there are none. */
     int (*count)(const char **ret_why);

@@ -49,12 +49,23 @@ struct tr_net_hash tr_hash_net(const struct kn_net *n)
     return (struct tr_net_hash){sum.low64, sum.high64};
 }
 
-int tr_check(const struct tr_config *c, const struct tr_dataset *data, struct hpo_err *err)
+int tr_check(const struct kn_backend_ops *backend, const struct tr_config *c,
+             const struct tr_dataset *data, struct hpo_err *err)
 {
+    static const char *const words[] = {"auto", "fp32", "tf32", "bf16", "fp16"};
     struct kn_net net = {0};
+    struct str offers = {0};
     int rc = tr_build_net(c, &data->images, &net, err);
 
     kn_net_release(&net);
+    if (!rc && !(backend->precisions >> c->precision & 1)) {
+        for (size_t i = 0; i < HPO_LEN(words); i++)
+            if (backend->precisions >> i & 1)
+                str_addf(&offers, "%s%s", offers.n ? ", " : "", words[i]);
+        rc = hpo_fail(err, HPO_ECONFIG, "precision: %s does not train in %s; it offers %s",
+                      backend->plugin.name, words[c->precision], str_c(&offers));
+        str_release(&offers);
+    }
     return rc;
 }
 

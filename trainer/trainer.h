@@ -96,8 +96,10 @@ void tr_session_close(struct tr_session *s); /* NULL is allowed */
 int tr_train(struct tr_session *s, const struct tr_job *job, struct tr_result *ret,
              bool *ret_pruned, struct hpo_err *err);
 
-/* Can this configuration's network be built for this data at all? HPO_ECONFIG says why not. */
-int tr_check(const struct tr_config *c, const struct tr_dataset *data, struct hpo_err *err);
+/* Can this configuration's network be built for this data at all, and does the backend train in its
+ * precision? HPO_ECONFIG says why not. */
+int tr_check(const struct kn_backend_ops *backend, const struct tr_config *c,
+             const struct tr_dataset *data, struct hpo_err *err);
 
 /* Multiply-adds of one image forward, weights, and bytes on the device, for `hpo check`. */
 struct tr_cost {

@@ -30,6 +30,8 @@ static int set_value(const struct arg *a, void *base, const char *command, const
 
     switch (a->kind) {
     case ARG_TEXT:
+        if (!*value) /* --dir "$UNSET": "" + "/name" would be in the root folder */
+            return hpo_fail(err, HPO_ECONFIG, "%s: %s needs a value, not ''", command, a->name);
         *(const char **)field = value;
         return 0;
     case ARG_INT:

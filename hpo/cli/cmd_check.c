@@ -33,6 +33,7 @@ struct found {
     int n_devices;
     struct tr_cost cost; /* of the configuration with every parameter at the middle of its range */
     int64_t count;       /* configurations of the space; -1: infinite */
+    int64_t trials;      /* that there will be: a finite space may have fewer than study.trials */
     double train_images; /* of the whole study */
 };
 
@@ -69,8 +70,9 @@ static int find(struct found *f, struct arena *a, struct hpo_err *err)
     if (rc)
         return rc;
     f->count = hpo_space_count(&c->space);
+    f->trials = f->count >= 0 && f->count < c->study.trials ? f->count : c->study.trials;
     f->train_images = (double)f->data.images.n * (c->folds.k - 1) / c->folds.k * run *
-                      middle.trainer.epochs * c->study.trials;
+                      middle.trainer.epochs * (double)f->trials;
     return 0;
 }
 
@@ -113,15 +115,18 @@ static void print_text(const struct found *f, struct str *ret)
              c->study.direction ? "maximize" : "minimize", c->study.metric_name, c->study.trials);
     str_addf(ret, "sampler    %s\npruner     %s\n", hpo_plugin_of(c->sampler.ops)->name,
              hpo_plugin_of(c->pruner.ops)->name);
-    str_addf(ret, "space      %d parameters", c->space.n);
+    str_addf(ret, "space      %d parameter%s", c->space.n, c->space.n == 1 ? "" : "s");
     if (f->count >= 0)
-        str_addf(ret, ", %s configurations", str_double(buf, (double)f->count));
+        str_addf(ret, ", %s configuration%s", str_double(buf, (double)f->count),
+                 f->count == 1 ? "" : "s");
+    if (f->count >= 0 && f->count < c->study.trials)
+        str_addf(ret, ": fewer than study.trials, the study ends when all are done");
     str_addc(ret, '\n');
     print_space(&c->space, ret);
     str_addf(ret, "devices   ");
     for (int i = 0; i < f->n_devices; i++)
-        str_addf(ret, " %s (%d at once, %d threads each)", f->device[i].name, f->device[i].slots,
-                 f->device[i].threads);
+        str_addf(ret, " %s (%d at once, %d thread%s each)", f->device[i].name, f->device[i].slots,
+                 f->device[i].threads, f->device[i].threads == 1 ? "" : "s");
     str_addf(ret, "\nfolds      %d of %d trained, %s, %s\n", run, c->folds.k,
              c->folds.stratified ? "stratified" : "not stratified",
              c->folds.order == TR_EPOCH_FIRST ? "side by side" : "one after the other");
@@ -130,7 +135,7 @@ static void print_text(const struct found *f, struct str *ret)
                   "  weights            %.0f\n  multiply-adds      %.2f million an image, forward\n"
                   "  memory             %.1f MB\n  images trained on  %.0f a trial, %.0f in all\n",
              f->cost.weights, f->cost.macs * 1e-6, f->cost.bytes * 1e-6,
-             f->train_images / c->study.trials, f->train_images);
+             f->train_images / (double)f->trials, f->train_images);
 }
 
 static void print_json(const struct found *f, struct str *ret)
@@ -198,7 +203,7 @@ static int run(int argc, char **argv, struct hpo_err *err)
 
 const struct command_ops command_check = {
     .plugin = {.name = "check", .help = "Read a study and its data, say what it is, run nothing."},
-    .usage = "check STUDY.yaml [--set KEY=VALUE]... [--json]\n\n"
+    .usage = "check STUDY.yaml [--set KEY=VALUE]... [--dir DIR] [--json]\n\n"
              "  Prints the space, the devices, the data (classes, folds, mean and deviation) and\n"
              "  what a trial costs; every mistake in the file with its line.\n",
     .main = run,

@@ -124,18 +124,22 @@ static int run(int argc, char **argv, struct hpo_err *err)
     struct data_args a = {.classes = 4, .images = 250, .size = 32, .noise = 0.3};
     const struct verb *v = NULL;
     const char **rest;
+    char name[32];
     int n, rc;
 
     for (size_t i = 0; argc > 1 && i < HPO_LEN(verbs); i++)
         if (!strcmp(argv[1], verbs[i].name))
             v = &verbs[i];
     if (!v) {
-        hpo_fail(err, HPO_ECONFIG, argc > 1 ? "data: unknown word '%s': synth, info or pack"
-                                            : "data: synth, info or pack?%s",
+        hpo_fail(err, HPO_ECONFIG,
+                 argc > 1 ? "data: unknown word '%s': synth, info or pack (hpo data --help)"
+                          : "data: synth, info or pack? (hpo data --help)%s",
                  argc > 1 ? argv[1] : "");
         return EXIT_MISTAKE;
     }
     rest = xcalloc((size_t)argc, sizeof(*rest));
+    snprintf(name, sizeof(name), "data %s", v->name); /* what messages call it */
+    argv[1] = name;
     rc = args_parse(v->table, &a, argc - 1, argv + 1, 1, rest, &n, err);
     if (!rc && n != 1)
         rc = hpo_fail(err, HPO_ECONFIG, "data %s: which folder%s?", v->name,
@@ -150,12 +154,15 @@ const struct command_ops command_data = {
     .plugin = {.name = "data", .help = "Make a small data set, look at one, or pack one."},
     .usage = "data synth DIR [--classes N] [--images N] [--size PIXELS] [--noise X] [--seed N]\n"
              "       hpo data info PATH [--size PIXELS] [--limit N] [--skip] [--stretch] [--json]\n"
-             "       hpo data pack PATH [--size PIXELS] [--limit N] [--skip] [--stretch]\n\n"
+             "       hpo data pack PATH [--size PIXELS] [--limit N] [--skip] [--stretch]\n"
+             "       info and pack also: [--seed N] [--cache DIR]\n\n"
              "  synth   draw a set of labelled JPEGs: 4 classes of 250 images, 32 x 32 pixels\n"
              "  info    classes, counts, mean and deviation, images that cannot be used\n"
              "  pack    decode now, so that a study starts at once\n"
              "  PATH    a folder with a folder a class, or a CSV manifest: path,label[,group]\n"
-             "  --skip  leave out images that cannot be read, instead of failing\n"
+             "  --size PIXELS  of a square's side (32), --limit N  a stratified subset of N images\n"
+             "  --seed N   what synth draws, or --limit picks (0)\n"
+             "  --skip     leave out images that cannot be read, instead of failing\n"
              "  --stretch  squash to a square, instead of cutting its middle out\n"
              "  --cache DIR  where decoded sets are kept\n",
     .main = run,

@@ -218,8 +218,8 @@ static int list_main(int argc, char **argv, struct hpo_err *err)
 }
 
 const struct command_ops command_list = {
-    .plugin = {"list", "what there is to choose from, with options", 0, NULL},
-    .usage = "list [KIND]... [--json]\n"
+    .plugin = {"list", "Show what there is to choose from, with options.", 0, NULL},
+    .usage = "list [KIND]... [--json]\n\n"
              "  KIND: samplers, pruners, models, losses, optimizers, schedules, metrics, devices,\n"
              "  readers; none: all of them\n"
              "  --json    for programs\n",

@@ -84,7 +84,7 @@ static int print(const struct report_args *a, const char *dir, struct arena *are
     struct str single = {0}, text = {0};
     struct hpo_trial *trials = NULL;
     const struct hpo_trial **view = NULL;
-    struct report r = {.study = &info, .history = &history, .top = a->top,
+    struct report r = {.study = &info, .history = &history, .top = a->top > 0 ? a->top : 0,
                        .color = terminal_color(STDOUT_FILENO),
                        .width = terminal_width(STDOUT_FILENO)};
     int rc;
@@ -99,6 +99,9 @@ static int print(const struct report_args *a, const char *dir, struct arena *are
         rc = storage.ops->load_trials(&storage, &config.space, arena, &trials, &history.n, err);
     if (rc)
         goto out;
+    /* A run says so at its end; until then it is not done, but not interrupted either. */
+    if (info.interrupted && file_is_locked(arena_printf(arena, "%s/lock", dir)))
+        info.interrupted = false;
     view = xcalloc((size_t)history.n + 1, sizeof(*view));
     for (int i = 0; i < history.n; i++)
         view[i] = &trials[i];
@@ -129,7 +132,7 @@ out:
 
 static int run(int argc, char **argv, struct hpo_err *err)
 {
-    struct report_args a = {.runs = DEFAULT_RUNS, .trial = -1};
+    struct report_args a = {.runs = DEFAULT_RUNS, .top = -1, .trial = -1};
     const char **rest = xcalloc((size_t)argc, sizeof(*rest)), *dir;
     struct arena arena = {0};
     int n, rc;
@@ -137,6 +140,8 @@ static int run(int argc, char **argv, struct hpo_err *err)
     rc = args_parse(table, &a, argc, argv, 1, rest, &n, err);
     if (!rc && a.json && a.csv)
         rc = hpo_fail(err, HPO_ECONFIG, "report: --json or --csv, not both");
+    if (!rc && a.top == 0)
+        rc = hpo_fail(err, HPO_ECONFIG, "report: --top takes a whole number from 1, not '0'");
     if (!rc && a.best + (a.top > 0) + (a.trial >= 0) > 1)
         rc = hpo_fail(err, HPO_ECONFIG, "report: one of --best, --top and --trial");
     if (!rc)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,12 +44,15 @@ struct session {
 
 static int open_signals(struct session *s, struct hpo_err *err)
 {
+    struct sigaction hup;
     sigset_t set;
 
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
+    /* nohup: a signalfd would see what is ignored, too. */
+    if (sigaction(SIGHUP, NULL, &hup) || hup.sa_handler != SIG_IGN)
+        sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -82,6 +86,16 @@ static bool owner_alive(const char *line)
     return strcmp(host, mine) || kill((pid_t)pid, 0) == 0 || errno != ESRCH;
 }
 
+/* Is what we locked still the study's lock? Another run's --fresh may have moved it aside after we
+ * opened it. */
+static bool lock_in_place(const struct file_lock *l, const char *path)
+{
+    struct stat held, named;
+
+    return !fstat(l->fd, &held) && !stat(path, &named) && held.st_dev == named.st_dev &&
+           held.st_ino == named.st_ino;
+}
+
 /* The lock of a killed run is held by its workers for the moment that they need to die. */
 static int take_lock(struct session *s, struct hpo_err *err)
 {
@@ -92,6 +106,11 @@ static int take_lock(struct session *s, struct hpo_err *err)
     while ((rc = file_lock(&s->lock, path, err)) == HPO_EBUSY && !owner_alive(err->msg) &&
            clock_monotonic() < limit)
         usleep(5000);
+    if (!rc && !lock_in_place(&s->lock, path)) {
+        file_unlock(&s->lock);
+        return hpo_fail(err, HPO_EBUSY, "the study %s is being started anew by another process",
+                        s->config.study.name);
+    }
     if (rc == HPO_EBUSY) {
         char owner[256];
 
@@ -176,11 +195,12 @@ static int prepare_data(struct session *s, char digest[33], struct hpo_err *err)
     return rc;
 }
 
-static int status_of(enum run_end end, int signal)
+/* nothing: it ended, and not one trial has a value. */
+static int status_of(enum run_end end, int signal, bool nothing)
 {
     if (end == RUN_INTERRUPTED)
         return 128 + signal;
-    return end == RUN_FAILURES ? EXIT_FAILED : EXIT_DONE;
+    return end == RUN_FAILURES || nothing ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int run_session(struct session *s, int *ret_status, struct hpo_err *err)
@@ -225,7 +245,7 @@ static int run_session(struct session *s, int *ret_status, struct hpo_err *err)
         if (!s->args.json)
             fputs(str_c(&text), stdout);
         str_release(&text);
-        *ret_status = status_of(end, signal);
+        *ret_status = status_of(end, signal, end == RUN_EXHAUSTED && !study_finished(&study));
     }
 out:
     study_close(&study);

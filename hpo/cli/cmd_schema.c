@@ -33,8 +33,8 @@ static int schema_main(int argc, char **argv, struct hpo_err *err)
 }
 
 const struct command_ops command_schema = {
-    .plugin = {"schema", "print the JSON Schema of the study file, for editors", 0, NULL},
-    .usage = "schema [--docs]\n"
+    .plugin = {"schema", "Print the JSON Schema of the study file, for editors.", 0, NULL},
+    .usage = "schema [--docs]\n\n"
              "  --docs    the description of every key instead, as Markdown\n",
     .main = schema_main,
 };

@@ -5,6 +5,16 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "hpo/report/table.h"
+
+/* A class is named by a folder or a manifest, which may hold anything. */
+static void add_name(struct str *ret, const char *name, int width)
+{
+    for (const char *c = name; *c; c++)
+        str_addc(ret, (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c);
+    for (int n = table_text_width(name); n < width; n++)
+        str_addc(ret, ' ');
+}
 
 /* (classes, k): how many of each class validate in each fold. */
 static int64_t *count_folds(const struct tr_dataset *d, const struct tr_folds *f)
@@ -29,20 +39,25 @@ void data_print(const struct tr_dataset *d, const struct tr_folds *folds, struct
     str_addf(ret, "\nmean       %.4f %.4f %.4f  (red green blue, 0 to 1)\n", mean[0], mean[1], mean[2]);
     str_addf(ret, "deviation  %.4f %.4f %.4f\n", std[0], std[1], std[2]);
     for (int c = 0; c < d->images.classes; c++)
-        if ((int)strlen(d->class_names[c]) > width && strlen(d->class_names[c]) < 40)
-            width = (int)strlen(d->class_names[c]);
+        if (table_text_width(d->class_names[c]) > width && table_text_width(d->class_names[c]) < 40)
+            width = table_text_width(d->class_names[c]);
     str_addf(ret, "classes    %d\n\n  %-*s  %8s", d->images.classes, width, "class", "images");
     for (int f = 0; folds && f < folds->k; f++)
-        str_addf(ret, "  fold %-3d", f);
+        str_addf(ret, f < 10 ? "    fold %d" : "   fold %d", f);
     str_addc(ret, '\n');
     for (int c = 0; c < d->images.classes; c++) {
-        str_addf(ret, "  %-*s  %8" PRId64, width, d->class_names[c], d->class_counts[c]);
+        str_add(ret, "  ");
+        add_name(ret, d->class_names[c], width);
+        str_addf(ret, "  %8" PRId64, d->class_counts[c]);
         for (int f = 0; folds && f < folds->k; f++)
             str_addf(ret, "  %8" PRId64, n[c * folds->k + f]);
         str_addc(ret, '\n');
     }
-    for (int i = 0; i < d->n_bad; i++)
-        str_addf(ret, "%sleft out: %s: %s\n", i ? "" : "\n", d->bad[i].path, d->bad[i].reason);
+    for (int i = 0; i < d->n_bad; i++) {
+        str_add(ret, i ? "left out: " : "\nleft out: ");
+        add_name(ret, d->bad[i].path, 0);
+        str_addf(ret, ": %s\n", d->bad[i].reason);
+    }
     free(n);
 }
 

@@ -3,9 +3,37 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/file.h"
+#include "hpo/devices.h"
 #include "trainer/data/folds.h"
 #include "trainer/trainer.h"
+
+/* Is path the study.yaml of a study's folder? */
+static bool is_of_study(const char *path, struct arena *a)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash && !strcmp(slash, "/study.yaml") &&
+           file_exists(arena_printf(a, "%.*s/study.db", (int)(slash - path), path));
+}
+
+/* Would the sampler take this space? */
+static int check_sampler(const struct study_config *c, struct hpo_err *err)
+{
+    struct arena a = {0};
+    struct sampler s = {0};
+    int rc = sampler_open(&s, c->sampler.ops, c->sampler.priv, &c->space, (uint64_t)c->study.seed,
+                          &a, err);
+
+    if (rc)
+        hpo_fail_at(err, "%s", c->file);
+    else
+        sampler_close(&s);
+    arena_release(&a);
+    return rc;
+}
 
 int study_read(struct study_config *ret, const char *path, const char *const *sets, int n_sets,
                struct hpo_err *err)
@@ -23,7 +51,12 @@ int study_read(struct study_config *ret, const char *path, const char *const *se
         *err = (struct hpo_err){0};
         rc = HPO_ECONFIG;
     } else if (rc == HPO_EMISSING) {
-        rc = hpo_fail(err, HPO_ECONFIG, "there is no study file '%s'", path);
+        rc = hpo_fail(err, HPO_ECONFIG, "there is no study file '%s'%s", path,
+                      is_of_study(path, &a)
+                          ? ": hpo run with the file that the study was begun with writes it anew"
+                          : "");
+    } else if (!rc) {
+        rc = check_sampler(ret, err);
     }
     arena_release(&a);
     return rc;
@@ -48,8 +81,13 @@ int study_data_open(const struct study_config *c, struct tr_dataset *ret,
         const struct yaml_node *n = yaml_get_path(c->tree, "data.path");
 
         rc = err->rc = HPO_ECONFIG;
+        if (strstr(c->data.path, "/~"))
+            hpo_fail(err, rc, "%s: does not exist ('~' is no home folder here: write its path)",
+                     c->data.path);
         if (n && n->line)
             hpo_fail_at(err, "%s:%d:%d: data.path", n->file, n->line, n->column);
+        else if (n && n->file)
+            hpo_fail_at(err, "%s", n->file);
     }
     return rc;
 }
@@ -57,10 +95,20 @@ int study_data_open(const struct study_config *c, struct tr_dataset *ret,
 int study_data_check(const struct study_config *c, const struct tr_dataset *d, struct hpo_err *err)
 {
     struct tr_folds folds = {0};
-    int thin = -1, rc;
+    int thin = -1, members = 0, rc;
 
+    for (int i = 0; i < d->images.classes; i++)
+        members += d->class_counts[i] > 0;
+    if (members < 2)
+        return hpo_fail(err, HPO_ECONFIG,
+                        "%s: all images are of the class '%s': it takes two classes or more",
+                        c->data.path, d->images.classes ? d->class_names[0] : "");
+    if (d->groups)
+        fprintf(stderr, "hpo: the manifest's groups are not used: a group may be split over folds\n");
     rc = tr_folds_make(&folds, d->images.labels, d->images.n, d->images.classes, c->folds.k,
                        c->folds.stratified, (uint64_t)c->study.seed, &thin, err);
+    if (rc)
+        hpo_fail_at(err, "%s: data.folds.k", c->file);
     if (!rc && thin >= 0)
         fprintf(stderr,
                 "hpo: class '%s' has %" PRId64 " images, fewer than the %d folds: some folds "
@@ -77,19 +125,33 @@ void study_middle(const struct hpo_space *space, double *ret)
     hpo_space_mask(space, ret);
 }
 
+/* Of a whole number with more values than this only the ends are tried. */
+#define MAX_TRIED 256
+
+/* What the configurations of a study are checked against. */
+struct site {
+    const struct study_config *c;
+    const struct tr_dataset *d;
+    const struct device_spec *device;
+    int n_devices;
+};
+
 /* One configuration; param >= 0: the one that was moved off the middle, for the message. */
-static int check_values(const struct study_config *c, const struct tr_dataset *d,
-                        const double *values, int param, struct hpo_err *err)
+static int check_values(const struct site *site, const double *values, int param,
+                        struct hpo_err *err)
 {
+    const struct study_config *c = site->c;
     struct arena a = {0};
     struct trial_config t;
-    struct tr_dataset resized = *d;
+    struct tr_dataset resized = *site->d;
     char buf[HPO_DOUBLE_TEXT];
     int rc = study_config_trial(c, values, &a, &t, err);
 
     if (!rc) {
         resized.images.h = resized.images.w = t.image_size;
-        rc = tr_check(&t.trainer, &resized, err);
+        for (int i = 0; i < site->n_devices && !rc; i++)
+            if (i == 0 || site->device[i].backend != site->device[i - 1].backend)
+                rc = tr_check(site->device[i].backend, &t.trainer, &resized, err);
     }
     if (rc && param >= 0)
         hpo_fail_at(err, "%s: with %s: %s", c->file, c->space.params[param].name,
@@ -100,30 +162,46 @@ static int check_values(const struct study_config *c, const struct tr_dataset *d
     return rc;
 }
 
+/* Give the parents of parameter i values with which it is active. */
+static void wake(const struct hpo_space *s, int i, double *values)
+{
+    for (int k = 0; k < s->params[i].n_when; k++) {
+        values[s->params[i].when[k].param] = s->params[i].when[k].values[0];
+        wake(s, s->params[i].when[k].param, values);
+    }
+}
+
 int study_space_check(const struct study_config *c, const struct tr_dataset *d, struct hpo_err *err)
 {
     const struct hpo_space *s = &c->space;
     double *values = xmalloc(sizeof(*values) * ((size_t)s->n + 1));
-    int rc;
+    struct site site = {.c = c, .d = d};
+    struct device_spec *device = NULL;
+    struct arena a = {0};
+    int rc = devices_resolve(c, &a, &device, &site.n_devices, err);
 
+    site.device = device;
     study_middle(s, values);
-    rc = check_values(c, d, values, -1, err);
+    if (!rc)
+        rc = check_values(&site, values, -1, err);
     for (int i = 0; i < s->n && !rc; i++) {
         const struct hpo_param *p = &s->params[i];
-        int tries = p->kind == HPO_PARAM_CATEGORICAL ? p->n_choices : 2;
+        int64_t count = hpo_param_count(p);
+        bool every = p->kind == HPO_PARAM_CATEGORICAL || (count > 0 && count <= MAX_TRIED);
+        int tries = every ? (int)count : 2;
 
         for (int k = 0; k < tries && !rc; k++) {
-            study_middle(s, values);
-            values[i] = p->kind == HPO_PARAM_CATEGORICAL ? k : k ? p->high : p->low;
-            /* Children of what was moved may wake up, at their own middle. */
+            /* Children of what is moved may wake up, at their own middle. */
             for (int q = 0; q < s->n; q++)
-                if (q != i)
-                    values[q] = hpo_param_decode(&s->params[q], 0.5);
+                values[q] = hpo_param_decode(&s->params[q], 0.5);
+            wake(s, i, values);
+            values[i] = every ? hpo_param_at(p, k) : k ? p->high : p->low;
             hpo_space_mask(s, values);
             if (hpo_param_active(s, i, values))
-                rc = check_values(c, d, values, i, err);
+                rc = check_values(&site, values, i, err);
         }
     }
+    arena_release(&a);
     free(values);
     return rc;
 }

@@ -6,7 +6,8 @@
 #include "trainer/data/dataset.h"
 
 /* Read a study file; its mistakes are printed on stderr, all of them, and HPO_ECONFIG is returned
- * with an empty message. A missing file is HPO_ECONFIG with a message. */
+ * with an empty message. A missing file, and a space that the sampler cannot search, is HPO_ECONFIG
+ * with a message. The caller releases *ret in any case. */
 int study_read(struct study_config *ret, const char *path, const char *const *sets, int n_sets,
                struct hpo_err *err);
 
@@ -17,8 +18,8 @@ int study_data_open(const struct study_config *c, struct tr_dataset *ret,
 /* The values with every parameter at the middle of its range; space->n of them. */
 void study_middle(const struct hpo_space *space, double *ret);
 
-/* Can its networks be built? Tried at the middle of the space and at both ends (at every choice) of
- * each parameter: HPO_ECONFIG names the values that no network can have. */
+/* Can its networks be built? Tried at the middle of the space, at every choice or whole number and
+ * at both ends of each parameter: HPO_ECONFIG names the values that no network can have. */
 int study_space_check(const struct study_config *c, const struct tr_dataset *d, struct hpo_err *err);
 
 /* Can its folds be made? A class with fewer members than folds is warned about on stderr. */

@@ -76,7 +76,8 @@ void view_trial_end(const struct study *s, const struct hpo_trial *t, struct str
     if (best == t)
         str_add(ret, ", the best so far");
     else if (best)
-        str_addf(ret, ", best is trial %d with %.4f", best->number, study_value(s, best->value));
+        str_addf(ret, "%s best is trial %d with %.4f", t->state == HPO_TRIAL_FAIL ? ";" : ",",
+                 best->number, study_value(s, best->value));
 }
 
 void view_summary(const struct study *s, enum run_end end, struct str *ret)

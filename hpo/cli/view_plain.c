@@ -28,7 +28,8 @@ static void data(struct view *v, const struct tr_dataset *d)
         printf(", from the cache");
     printf("\n");
     if (d->n_bad)
-        printf("data: %d images were left out (hpo data info lists them)\n", d->n_bad);
+        printf("data: %d image%s left out (hpo data info lists them)\n", d->n_bad,
+               d->n_bad == 1 ? " was" : "s were");
     fflush(stdout);
 }
 
@@ -39,9 +40,11 @@ static void print_epoch(const struct run_event *e, const struct run_view *r)
     for (int i = 0; i < e->n_epochs; i++) {
         const struct tr_epoch *x = &e->epoch[i];
 
-        printf("trial %d fold %d epoch %d: %s %.4f, train loss %.4f, %.0f images/s\n",
-               e->trial->number, x->fold, x->epoch, c->study.metric_name, x->values[c->objective],
-               x->train_loss, x->images_per_s);
+        printf("trial %d fold %d epoch %d: %s %.4f, train loss %.4f", e->trial->number, x->fold,
+               x->epoch, c->study.metric_name, x->values[c->objective], x->train_loss);
+        if (x->images_per_s > 0) /* not of an epoch that an earlier run trained */
+            printf(", %.0f images/s", x->images_per_s);
+        printf("\n");
     }
 }
 
@@ -58,8 +61,9 @@ static void event(struct view *v, const struct run_event *e, const struct run_vi
         break;
     case RUN_TRIAL_START:
         view_params(r->study, e->trial, &s);
-        printf("trial %d %s on %s: %s\n", e->trial->number,
-               e->trial->attempts > 1 ? "goes on" : "starts", e->slot->device, str_c(&s));
+        printf("trial %d %s on %s%s%s\n", e->trial->number,
+               e->trial->attempts > 1 ? "goes on" : "starts", e->slot->device, s.n ? ": " : "",
+               str_c(&s));
         break;
     case RUN_EPOCH:
         if (!e->again)

@@ -101,6 +101,7 @@ static int get_gradients(struct kn_plan *plan, int model, float *ret, struct hpo
 
 const struct kn_backend_ops kn_backend_cpu = {
     .plugin = {.name = "cpu", .help = "oneDNN and OpenMP on the host's processor, in fp32"},
+    .precisions = 1u << KN_PRECISION_AUTO | 1u << KN_FP32 | 1u << KN_TF32,
     .count = cpu_device_count,
     .describe = cpu_device_describe,
     .open = cpu_device_open,

@@ -297,6 +297,7 @@ static void test_lock(void **state)
     close(go[0]);
     assert_int_equal(read(told[0], &ready, 1), 1);
     assert_int_equal(file_lock(&mine, in("lock"), &err), HPO_EBUSY);
+    assert_true(file_is_locked(in("lock")));
     assert_int_equal(mine.fd, -1);
     snprintf(pid, sizeof(pid), "pid %d on ", (int)child);
     assert_non_null(strstr(err.msg, pid));
@@ -314,6 +315,8 @@ static void test_lock(void **state)
     assert_int_equal(mine.fd, -1);
     assert_int_equal(file_lock(&again, in("lock"), &err), 0);
     file_unlock(&again);
+    assert_false(file_is_locked(in("lock")));
+    assert_false(file_is_locked(in("no/lock")));
     assert_int_equal(file_lock(&again, in("no/lock"), &err), HPO_EMISSING);
     close(go[1]);
     close(told[0]);

@@ -54,6 +54,27 @@ if trials("dying")[0][1] == "FAIL":
 else:  # it was quicker than the kills and reported an epoch between two of them
     print("the trial got further than expected: %s" % trials("dying"))
 
+# Two trials in one worker that dies three times: only the first is found guilty. Nobody knows which of them it was
+# until the third attempt, where it trains alone.
+pair = box.study(study={"name": "pair", "trials": 2, "max_failures": 1}, data={"path": box.path("large"), "image_size": 32},
+                 devices={"trials_per_device": 2}, trainer={"model": {"width": 32, "stages": 3}, "epochs": 1})
+p = box.start("run", pair)
+for death in range(3):
+    until(box, p, "trial 0 ", death + 1)  # it starts, or goes on
+    if death < 2:
+        until(box, p, "trial 1 ", death + 1)
+    for worker in children(p.pid):
+        os.kill(worker, signal.SIGKILL)
+r = box.finish(p)
+states = [t[1] for t in trials("pair")]
+if " fold " in r.out[: r.out.rfind("trial 0 goes on")]:
+    print("the trials got further than expected: %s" % trials("pair"))
+else:
+    r.want(1, "3 times")
+    equal(states, ["FAIL", "RUNNING"], "only the trial that was alone with the last death failed")
+    box.hpo("run", pair, "--set", "study.trials=1").want(0)  # the other one is as good as ever
+    equal([t[1] for t in trials("pair")], ["FAIL", "COMPLETE"], "trials of the study in the end")
+
 # A time limit ends a run in order; the next one goes on.
 limited = box.study(study={"name": "limited", "trials": 100000, "timeout": "1s"})
 begin = time.monotonic()

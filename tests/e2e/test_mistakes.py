@@ -1,8 +1,9 @@
 """What a person gets wrong: every mistake at once, each with its place, and exit status 2."""
 import os
 import re
+import subprocess
 
-from harness import Box, check, equal
+from harness import HPO, Box, check, equal
 
 box = Box()
 box.data(classes=2, per_class=6, size=8)
@@ -56,6 +57,23 @@ for args, words in [
     (["report", "nosuchstudy"], ["nosuchstudy"]),
     (["report", "--json", "--csv"], ["--csv"]),
     (["report", "--top", "x"], ["--top"]),
+    (["report", "--top", "0"], ["--top", "from 1"]),
+    (["run", good, "--dir", ""], ["--dir"]),
+    (["help", "frobnicate"], ["frobnicate"]),
+    (["data", "synth", "x", "--sede", "1"], ["data synth", "--seed"]),
+    # A space that no trial, or not every trial, could be made of is refused before anything is written.
+    (["run", good, "--set", "sampler=grid"], ["study.yaml", "optimizer.lr", "points"]),
+    (["check", good, "--set", "sampler=grid"], ["study.yaml", "optimizer.lr", "points"]),
+    (["check", good, "--set", "trainer.model={type: resnet}", "--set", "space.model.depth={type: int, low: 8, high: 20}"],
+     ["model.depth: 9", "8 or 14"]),
+    (["check", good, "--set", "space={model.type: {type: categorical, choices: [mlp, convnet, resnet]}, "
+      "model.depth: {type: int, low: 8, high: 20}}"], ["model.depth: 9", "8 or 14"]),
+    (["check", box.write("nested.yaml", "data: {path: data}\nspace: {trainer: {optimizer: {lr: {type: float, low: 0.1, high: 1}}}}\n")],
+     ["nested.yaml:2:9", "'optimizer.lr: {...}'"]),
+    (["check", box.write("space.yaml", "data:{path: data}\n")], ["a space belongs after ':'"]),
+    (["check", good, "--set", "data.folds.k=9"], ["study.yaml", "data.folds.k", "6"]),
+    (["check", good, "--set", "data.path=nowhere"], ["--set data.path=nowhere", "nowhere"]),
+    (["check", good, "--set", "data.path=~/nowhere"], ["~/nowhere", "home"]),
     (["list", "nothings"], ["nothings", "samplers"]),
     (["run", box.write("empty.yaml", "")], ["empty.yaml"]),
     (["run", box.write("list.yaml", "- 1\n- 2\n")], ["list.yaml"]),
@@ -72,6 +90,16 @@ for args, words in [
         check(w in r.err, "no %r in the message of:" % w, r)
     equal(r.out, "", "a mistake prints nothing to stdout\n%s" % r)
 
+# One class is nothing to classify, and a folder that no cache can be in is no mistake of the file.
+os.makedirs(box.path("one"))
+os.rename(box.path("data", sorted(os.listdir(box.path("data")))[0]), box.path("one", "cat"))
+r = box.hpo("check", box.study("one.yaml", data={"path": box.path("one")})).want(2, "'cat'", "two classes")
+r = box.hpo("check", good, "--set", "data.cache=/dev/null/x").want(1, "data.cache", "/dev/null/x")
+# What does not arrive is not done.
+with open("/dev/full", "w") as full:
+    for args in (["schema"], ["list"]):
+        equal(subprocess.run([HPO, *args], stdout=full, stderr=subprocess.DEVNULL).returncode, 1, "hpo %s > /dev/full" % args[0])
+
 # `hpo report` where nothing was ever run.
 os.makedirs(box.path("empty"))
 r = box.hpo("report", cwd=box.path("empty"))
@@ -79,7 +107,7 @@ check(r.rc in (1, 2) and "run" in r.err, "an empty folder has no report:", r)
 # Data that is not there is named with the place in the study file, or the path.
 r = box.hpo("run", box.study("nodata.yaml", data={"path": box.path("gone")}))
 check(r.rc in (1, 2) and "gone" in r.err, "missing data is named:", r)
-for args in (["--help"], ["help"], ["run", "--help"], ["--version"]):
+for args in (["--help"], ["help"], ["help", "run"], ["run", "--help"], ["--version"]):
     r = box.hpo(*args).want(0)
     check(r.out and not r.err, "help goes to stdout:", r)
 for what in ("samplers", "pruners", "models", "losses", "optimizers", "schedules", "metrics", "devices"):

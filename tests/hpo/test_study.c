@@ -241,6 +241,48 @@ static void test_a_changed_study_is_refused(void **state)
     assert_int_equal(study_open(&f->study, &f->config, f->dir, "data1", &err), 0);
 }
 
+/* The message is bounded; what to do about it must not fall off its end. */
+static void test_many_changes_leave_room_for_the_advice(void **state)
+{
+    static const char *const sets[] = {
+        "trainer.epochs=4",          "data.folds.k=3",       "study.metric=macro_f1",
+        "trainer.model.type=resnet", "trainer.loss.type=focal", "trainer.optimizer.type=adamw",
+        "trainer.schedule.type=cosine", "trainer.batch_size=17",  "data.image_size=24",
+        "space.optimizer.lr.high=0.5",
+    };
+    struct fixture *f = *state;
+    struct hpo_err err = {0};
+
+    read_config(f, NULL, 0);
+    open_study(f);
+    study_close(&f->study);
+    study_config_release(&f->config);
+    read_config(f, sets, HPO_LEN(sets));
+    assert_int_equal(study_open(&f->study, &f->config, f->dir, "data1", &err), HPO_ECONFIG);
+    if (!strstr(err.msg, "and more: ") || !strstr(err.msg, "--fresh"))
+        fail_msg("%s", err.msg);
+}
+
+/* While the last trials of a small space run, study_next is asked with every message of theirs. */
+static void test_asking_in_vain_costs_no_memory(void **state)
+{
+    struct fixture *f = *state;
+    const struct arena_block *last;
+    struct study_trial *t;
+
+    read_config(f, (const char *const[]){"space.optimizer.lr={type: categorical, choices: [0.1]}"}, 1);
+    open_study(f);
+    t = take(&f->study);
+    assert_non_null(t);
+    last = f->study.arena.last;
+    for (int i = 0; i < 10000; i++)
+        assert_null(take(&f->study));
+    assert_ptr_equal(f->study.arena.last, last);
+    complete(&f->study, t, 0.5);
+    assert_null(take(&f->study));
+    assert_true(study_over(&f->study));
+}
+
 static void test_differences(void **state)
 {
     struct str s = {0};
@@ -263,6 +305,8 @@ int main(void)
         CASE(test_failures_in_a_row_stop_it),
         CASE(test_not_a_number_is_a_failure),
         CASE(test_a_changed_study_is_refused),
+        CASE(test_many_changes_leave_room_for_the_advice),
+        CASE(test_asking_in_vain_costs_no_memory),
         cmocka_unit_test(test_differences),
     };
 

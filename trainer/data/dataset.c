@@ -311,10 +311,14 @@ static int open_decoded(struct opening *o, struct tr_dataset *d, struct hpo_err 
 static int open_locked(struct opening *o, struct tr_dataset *d, struct hpo_err *err)
 {
     struct cache_lock lock;
-    int rc = file_mkdirs(o->dir, err);
+    struct hpo_err why = {0};
+    int rc;
 
-    if (!rc)
-        rc = cache_lock(&lock, o->dir, &o->keys, o->list.n, o->progress, o->arg, err);
+    if (file_mkdirs(o->dir, &why))
+        return hpo_fail(err, HPO_EIO,
+                        "the cache of decoded images (data.cache names another folder): %s",
+                        why.msg);
+    rc = cache_lock(&lock, o->dir, &o->keys, o->list.n, o->progress, o->arg, err);
     if (rc)
         return rc;
     /* Whoever held the lock may have made it. */

@@ -96,8 +96,8 @@ static int check(const int64_t *count, int classes, int64_t n, int k, bool is_st
                         (long long)n);
     if (is_stratified && most < k)
         return hpo_fail(err, HPO_ECONFIG,
-                        "%d stratified folds: the largest class has %lld samples, it takes %d", k,
-                        (long long)most, k);
+                        "%d stratified folds: the largest class has %lld samples, k may be at most that",
+                        k, (long long)most);
     *ret_thin = least < k ? thin : -1;
     return 0;
 }

@@ -60,9 +60,10 @@ static bool read_header(struct manifest *m)
         if (k == COLUMNS) {
             const char *near = str_nearest(c->field[f], column_name, COLUMNS);
 
-            WRONG(m, "unknown column '%s'%s%s%s; allowed: path, label, group",
+            WRONG(m, "unknown column '%s'%s%s%s; allowed: path, label, group%s",
                   mistakes_word(word, c->field[f]), near ? ", did you mean '" : "",
-                  near ? near : "", near ? "'?" : "");
+                  near ? near : "", near ? "'?" : "",
+                  strpbrk(c->field[f], ";\t") ? ", with commas between them" : "");
         } else if (m->column[k] >= 0) {
             WRONG(m, "column '%s' is named twice", column_name[k]);
         } else {

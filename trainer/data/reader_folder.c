@@ -91,7 +91,8 @@ static int walk_folder(struct walk *w, int parent, const char *name, const char 
     while (!rc && (errno = 0, e = readdir(d))) {
         int type;
 
-        if (e->d_name[0] == '.')
+        /* What macOS adds to a zip beside the folders: metadata under the images' names. */
+        if (e->d_name[0] == '.' || !strcmp(e->d_name, "__MACOSX"))
             continue;
         type = type_of(fd, e);
         if (type == DT_DIR && depth < 0) {
@@ -156,8 +157,8 @@ static int list_images(struct walk *w, const struct names *classes, struct names
             one = (struct names){images->item + start[c], images->n - start[c], 0};
         names_sort(&one);
         if (!rc && !one.n)
-            mistakes_add(&empty, "%s/%s: has no images (.jpg, .jpeg, .png)", w->root,
-                         classes->item[c]);
+            mistakes_add(&empty, "%s/%s: has no images (.jpg, .jpeg, .png); each folder is a class",
+                         w->root, classes->item[c]);
     }
     start[classes->n] = images->n;
     if (!rc)

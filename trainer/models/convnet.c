@@ -26,8 +26,16 @@ static void build(const void *opts, const struct model_input *in, struct kn_net 
 {
     const struct convnet *o = opts;
     char name[KN_NAME];
-    int t = 0;
+    int t = 0, side = in->height < in->width ? in->height : in->width, most = 1;
 
+    for (; side >= 2; side /= 2)
+        most++;
+    if (o->stages > most && !ret->rc) {
+        ret->rc = hpo_fail(&ret->err, HPO_ECONFIG,
+                           "pictures of %d x %d pixels can be halved for at most %d stages, not %d",
+                           in->width, in->height, most, o->stages);
+        return;
+    }
     for (int stage = 0; stage < o->stages; stage++) {
         if (stage) {
             snprintf(name, sizeof(name), "stage%d.pool", stage - 1);

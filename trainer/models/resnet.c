@@ -55,7 +55,8 @@ static void build(const void *opts, const struct model_input *in, struct kn_net 
         int below = o->depth - (o->depth - 2) % 6;
 
         ret->rc = hpo_fail(&ret->err, HPO_ECONFIG,
-                           "a resnet for small pictures has a depth of 6n + 2: %d or %d, not %d",
+                           "a resnet for small pictures has a depth of 6n + 2: %d or %d, not %d "
+                           "(to search it: low 8, step 6)",
                            below, below + 6, o->depth);
         return;
     }

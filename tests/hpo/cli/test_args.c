@@ -76,6 +76,8 @@ static void test_mistakes(void **state)
     refuse((const char *const[]){"--jsn", NULL}, "did you mean --json?");
     refuse((const char *const[]){"--whatever", NULL}, "unknown option --whatever");
     refuse((const char *const[]){"--top", NULL}, "needs a value");
+    refuse((const char *const[]){"--dir=", NULL}, "needs a value");
+    refuse((const char *const[]){"--dir", "", NULL}, "needs a value");
     refuse((const char *const[]){"--top", "3x", NULL}, "whole number");
     refuse((const char *const[]){"--top=-1", NULL}, "whole number");
     refuse((const char *const[]){"--noise=abc", NULL}, "takes a number");

@@ -35,6 +35,7 @@ static void test_lists(void **state)
     put_text(dir, "a/notes.txt", "x");
     put_text(dir, "a/jpg", "x");
     put_text(dir, ".ipynb_checkpoints/1.jpg", "x");
+    put_text(dir, "__MACOSX/a/1.jpg", "x");
     put_text(dir, "stray.jpg", "x");
     snprintf(link, sizeof(link), "%s/b/link.jpg", dir);
     assert_int_equal(symlink("2.jpg", link), 0);

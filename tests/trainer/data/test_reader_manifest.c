@@ -87,6 +87,7 @@ static void test_header(void **state)
     refuse("path,label,lable\n",
            "unknown column 'lable', did you mean 'label'?; allowed: path, label, group");
     refuse("path,label,split\n", "unknown column 'split'; allowed");
+    refuse("path;label\n", "unknown column 'path;label'; allowed: path, label, group, with commas");
     refuse("path,label,path\n", "column 'path' is named twice");
     refuse("a.jpg,3\nb.jpg,4\n", "unknown column 'a.jpg'");
     refuse("path,label,a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s\n", "unknown column 'a'");

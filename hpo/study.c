@@ -185,7 +185,7 @@ int study_open(struct study *s, const struct study_config *c, const char *dir,
     s->dir = arena_strdup(&s->arena, dir);
     s->history.space = &c->space;
     study_config_identity(c, &identity);
-    str_addf(&identity, "data: %s\n", data_digest);
+    str_addf(&identity, "data (content of images and labels): %s\n", data_digest);
     rc = open_storage(s, arena_strdup(&s->arena, str_c(&identity)), err);
     str_release(&identity);
     if (!rc)

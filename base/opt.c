@@ -172,7 +172,7 @@ void hpo_opt_defaults(const struct hpo_opt *opts, void *base, struct arena *a)
 
             assert(!rc);
             (void)rc;
-        } else if (opts->type == HPO_OPT_TIME) {
+        } else if (opts->type == HPO_OPT_TIME || opts->type == HPO_OPT_REAL) {
             *(double *)((char *)base + opts->offset) = NAN;
         }
     }

@@ -37,7 +37,7 @@ struct hpo_opt {
     enum hpo_opt_type type;
     size_t offset;       /* of the field in the owner's struct */
     double min, max;     /* inclusive unless flagged; equal means unbounded */
-    const char *def;     /* as text, through the same parser; NULL: unset (0, NULL, NaN for TIME) */
+    const char *def;     /* as text, through the same parser; NULL: unset (0, NULL; REAL, TIME: NaN) */
     const char *choices; /* "a|b|c" when type is HPO_OPT_CHOICE */
     unsigned flags;
     const char *help; /* one sentence without a full stop */

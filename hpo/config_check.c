@@ -305,12 +305,22 @@ static void resolve(struct config_reader *r, const char *path, const char **fiel
     put_text(r, path, text);
 }
 
+static void check_pruner(struct config_reader *r)
+{
+    const struct pruner p = {.ops = r->c->pruner.ops, .priv = r->c->pruner.priv};
+    struct hpo_err why;
+
+    if (p.ops && p.ops->check && p.ops->check(&p, &why))
+        config_mistake(r, place(r, "pruner"), "pruner: %s", why.msg);
+}
+
 void config_check_study(struct config_reader *r)
 {
     const struct folds_opts *f = &r->c->folds;
 
     check_name(r);
     check_metric(r);
+    check_pruner(r);
     check_devices(r);
     resolve(r, "data.path", &r->c->data.path);
     resolve(r, "data.cache", &r->c->data.cache);

@@ -193,7 +193,7 @@ int study_open(struct study *s, const struct study_config *c, const char *dir,
     if (!rc)
         rc = sampler_open(&s->sampler, c->sampler.ops, c->sampler.priv, &c->space,
                           (uint64_t)c->study.seed, &s->arena, err);
-    s->pruner = (struct pruner){c->pruner.ops, c->pruner.priv};
+    s->pruner = (struct pruner){c->pruner.ops, c->pruner.priv, c->study.direction == 1};
     if (rc)
         study_close(s);
     return rc;

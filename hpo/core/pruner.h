@@ -9,10 +9,15 @@
 struct pruner {
     const struct pruner_ops *ops;
     const void *priv; /* options */
+    bool maximize;    /* the study's direction, for options in its own units: points are flipped */
 };
 
 struct pruner_ops {
     struct hpo_plugin plugin;
+
+    /* Optional. Reject options that contradict each other (HPO_ECONFIG); when the study file is
+     * read, with p->maximize not yet known. */
+    int (*check)(const struct pruner *p, struct hpo_err *err);
 
     /* Stop t now? Its last point is the report just made. */
     bool (*should_stop)(const struct pruner *p, const struct hpo_history *h,

@@ -24,7 +24,7 @@ static const struct hpo_opt table[] = {
     HPO_OPT(REAL, struct owner, open, "open", "1e-3", 0, 10, HPO_OPT_MIN_OPEN, "a rate"),
     HPO_OPT(TIME, struct owner, time, "time", NULL, 0, 0, 0, "a time"),
     HPO_OPT(TIME, struct owner, limit, "limit", "auto", 1, 3600, HPO_OPT_AUTO, "a limit"),
-    HPO_OPT(REAL, struct owner, lr, "lr", NULL, 0, HUGE_VAL, HPO_OPT_MIN_OPEN, "unset is 0"),
+    HPO_OPT(REAL, struct owner, lr, "lr", NULL, 0, HUGE_VAL, HPO_OPT_MIN_OPEN, "unset is NaN"),
     HPO_OPT(STR, struct owner, name, "name", "", 0, 0, 0, "a name"),
     HPO_OPT(LIST, struct owner, list, "list", "cpu,cpu", 0, 0, 0, "a list"),
     HPO_OPT(STR, struct owner, path, "path", NULL, 0, 0, HPO_OPT_REQUIRED, "a path"),
@@ -65,7 +65,7 @@ static void test_defaults(void **state)
     assert_true(o.flag);
     assert_int_equal(o.n, 5);
     assert_int_equal(o.threads, -1);
-    assert_true(o.rate == 0.5 && o.open == 1e-3 && o.lr == 0);
+    assert_true(o.rate == 0.5 && o.open == 1e-3 && isnan(o.lr));
     assert_true(isnan(o.time) && isnan(o.limit));
     assert_null(o.name);
     assert_null(o.path);

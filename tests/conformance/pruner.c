@@ -41,6 +41,11 @@ static void test_described(void **state)
     {
         assert_true(strlen(ops->plugin.name) > 0 && strlen(ops->plugin.help) > 0);
         assert_non_null(ops->should_stop);
+        if (ops->check) { /* the defaults do not contradict each other */
+            struct pruner p = open_pruner(ops);
+
+            assert_int_equal(ops->check(&p, NULL), 0);
+        }
         for (const struct hpo_opt *o = ops->plugin.opts; o && o->name; o++)
             assert_true(strlen(o->help) > 0 && o->help[strlen(o->help) - 1] != '.');
     }

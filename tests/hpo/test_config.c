@@ -122,7 +122,8 @@ static const char many_said[] =
     "direction, metric, trials, timeout, seed, epoch, max_failures\n"
     "s.yaml:7:1: unknown key 'smapler', did you mean 'sampler'? known keys: study, sampler, pruner, "
     "devices, data, trainer, space\n"
-    "s.yaml:8:16: unknown pruner 'nonne', did you mean 'none'? known: none\n"
+    "s.yaml:8:16: unknown pruner 'nonne', did you mean 'none'? known: none, median, "
+    "percentile, threshold, asha\n"
     "s.yaml:9:22: unknown device 'gpu', did you mean 'cpu'? known in this build: auto, cpu\n"
     "s.yaml:9:47: devices.trials_per_device: a list stands here: a whole number from 1 to 64, or auto is "
     "needed\n"
@@ -222,7 +223,11 @@ static const char *const single[][2] = {
      "s.yaml:2:16: devices.use: the list is empty: a word or a list of words is needed\n"},
     {"data: {path: d}\ntrainer: {optimizer: sdg}\n",
      "s.yaml:2:22: unknown optimizer 'sdg', did you mean 'sgd'? known: sgd, adamw\n"},
-    {"data: {path: d}\nsampler: tpe\n", "s.yaml:2:10: unknown sampler 'tpe'; known: random, grid\n"},
+    {"data: {path: d}\npruner: {type: threshold, lower: 1, upper: 0.5}\n",
+     "s.yaml:2:9: pruner: lower is above upper: 1, 0.5\n"},
+    {"data: {path: d}\npruner: {type: threshold, lower: ~, upper: 0.5}\n", ""},
+    {"data: {path: d}\nsampler: bayes\n",
+     "s.yaml:2:10: unknown sampler 'bayes'; known: random, grid, tpe\n"},
     {"data: {path: d, folds: {group: true}}\n",
      "s.yaml:1:25: unknown key 'group' in data.folds; known keys: k, stratified, run, order\n"},
     {"data: {path: d}\ntrainer: {optimizer: {lr: \"\\e[31m0\"}}\n",

@@ -153,6 +153,44 @@ static void test_goes_on_where_it_was(void **state)
     assert_int_equal(study_finished(&f->study), 2);
 }
 
+static bool prunes(struct study *s, struct study_trial *t, int epoch, double accuracy)
+{
+    struct tr_epoch e = {.fold = 1, .epoch = epoch, .n_values = 4, .values = {accuracy}};
+    bool prune = false;
+
+    assert_int_equal(study_report(s, t, &e, 1, &prune, NULL), 0);
+    return prune;
+}
+
+/* The pruner is asked in the study's own direction, of steps that count over folds. */
+static void test_pruning(void **state)
+{
+    static const char *const sets[] = {"study.trials=2",
+                                       "pruner={type: threshold, lower: 0.25, warmup_steps: 4}"};
+    struct fixture *f = *state;
+    struct study_trial *t;
+
+    read_config(f, sets, 2);
+    open_study(f);
+    t = take(&f->study);
+    assert_false(prunes(&f->study, t, 0, 0.1)); /* step 3 */
+    assert_false(prunes(&f->study, t, 1, 0.25));
+    assert_true(prunes(&f->study, t, 2, 0.2));
+    assert_int_equal(study_finish(&f->study, t, HPO_TRIAL_PRUNED, NULL, NULL, 2, NULL), 0);
+    assert_int_equal(study_finished(&f->study), 1);
+    study_close(&f->study);
+
+    open_study(f);
+    t = f->study.trial[0];
+    assert_int_equal(t->t.state, HPO_TRIAL_PRUNED);
+    assert_true(study_value(&f->study, t->t.value) == 0.2);
+    assert_int_equal(t->t.n_points, 3);
+    assert_int_equal(t->t.points[2].step, 5);
+    complete(&f->study, take(&f->study), 0.1);
+    assert_true(study_over(&f->study)); /* a pruned trial is a finished one */
+    assert_int_equal(hpo_history_best(&f->study.history)->number, 1);
+}
+
 static void test_resuming_repeats_no_draw(void **state)
 {
     struct fixture *f = *state;
@@ -301,6 +339,7 @@ int main(void)
         CASE(test_runs_to_its_number),
         CASE(test_never_more_at_once_than_needed),
         CASE(test_goes_on_where_it_was),
+        CASE(test_pruning),
         CASE(test_resuming_repeats_no_draw),
         CASE(test_failures_in_a_row_stop_it),
         CASE(test_not_a_number_is_a_failure),

@@ -2,17 +2,6 @@
 
 #include "kernels/cpu/plan.h"
 
-typedef void rows_fn(const struct cpu_runner *r, const void *arg, int n0, int n1);
-
-static void each_part(const struct cpu_runner *r, rows_fn *fn, const void *arg)
-{
-    int threads = r->p->threads, rows = r->p->base.batch;
-
-#pragma omp parallel for schedule(static, 1) num_threads(threads)
-    for (int t = 0; t < threads; t++)
-        fn(r, arg, cpu_part(rows, t, threads), cpu_part(rows, t + 1, threads));
-}
-
 /* A node's gradients: dy in, dx and dx2 out (NULL: nobody wants them). */
 struct pass {
     const struct cpu_node *n;
@@ -106,7 +95,7 @@ static void flatten_rows(const struct cpu_runner *r, const void *arg, int n0, in
     }
 }
 
-static rows_fn *const rows_of[KN_N_KINDS] = {
+static cpu_rows_fn *const rows_of[KN_N_KINDS] = {
     [KN_RELU] = relu_rows,       [KN_ADD] = add_rows,         [KN_MAX_POOL] = pool_rows,
     [KN_GLOBAL_AVG_POOL] = gap_rows, [KN_DROPOUT] = dropout_rows, [KN_FLATTEN] = flatten_rows,
 };
@@ -164,7 +153,7 @@ static void add_part(const struct cpu_runner *r, int part, int tensor)
         return;
     s.to = cpu_ptr(r, &p->train, p->grad[tensor]);
     s.row = p->tensor[tensor].row;
-    each_part(r, sum_rows, &s);
+    cpu_each_part(r, r->p->base.batch, sum_rows, &s);
 }
 
 int cpu_backward(struct cpu_runner *r, struct cpu_model *m, const float *x, uint32_t step,
@@ -189,7 +178,7 @@ int cpu_backward(struct cpu_runner *r, struct cpu_model *m, const float *x, uint
         else if (n->kind == KN_BATCH_NORM)
             cpu_norm_backward(r, m, n, x);
         else
-            each_part(r, rows_of[n->kind], &a);
+            cpu_each_part(r, r->p->base.batch, rows_of[n->kind], &a);
         add_part(r, n->part[1], n->in2);
         add_part(r, n->part[0], n->in);
     }

@@ -2,18 +2,6 @@
 
 #include "kernels/cpu/plan.h"
 
-/* A pass over the images of a batch, split among the model's threads. */
-typedef void rows_fn(const struct cpu_runner *r, const void *arg, int n0, int n1);
-
-static void each_part(const struct cpu_runner *r, int rows, rows_fn *fn, const void *arg)
-{
-    int threads = r->p->threads;
-
-#pragma omp parallel for schedule(static, 1) num_threads(threads)
-    for (int t = 0; t < threads; t++)
-        fn(r, arg, cpu_part(rows, t, threads), cpu_part(rows, t + 1, threads));
-}
-
 /* What a pass needs to know of its node: where tensors are, in training or in evaluation. */
 struct pass {
     const struct cpu_node *n;
@@ -98,7 +86,7 @@ static void flatten_rows(const struct cpu_runner *r, const void *arg, int n0, in
     }
 }
 
-static rows_fn *const rows_of[KN_N_KINDS] = {
+static cpu_rows_fn *const rows_of[KN_N_KINDS] = {
     [KN_RELU] = relu_rows,       [KN_ADD] = add_rows,         [KN_MAX_POOL] = pool_rows,
     [KN_GLOBAL_AVG_POOL] = gap_rows, [KN_DROPOUT] = dropout_rows, [KN_FLATTEN] = flatten_rows,
 };
@@ -134,7 +122,7 @@ int cpu_forward(struct cpu_runner *r, struct cpu_model *m, const float *x, uint3
         else if (n->kind == KN_BATCH_NORM)
             cpu_norm_forward(r, m, n, x);
         else
-            each_part(r, p->base.batch, rows_of[n->kind], &a);
+            cpu_each_part(r, p->base.batch, rows_of[n->kind], &a);
     }
     return rc;
 }
@@ -156,7 +144,7 @@ int cpu_forward_eval(struct cpu_runner *r, struct cpu_model *m, struct hpo_err *
         else if (n->kind == KN_BATCH_NORM)
             cpu_norm_forward_eval(r, m, n);
         else
-            each_part(r, p->base.eval_batch, rows_of[n->kind], &a);
+            cpu_each_part(r, p->base.eval_batch, rows_of[n->kind], &a);
     }
     return rc;
 }

@@ -231,6 +231,10 @@ int cpu_pool_start(struct cpu_plan *p, struct hpo_err *err);
 void cpu_pool_stop(struct cpu_plan *p);
 int cpu_pool_run(struct cpu_plan *p, cpu_job_fn *fn, const void *arg, struct hpo_err *err);
 
+/* A pass over the images of a batch, split among the model's threads: fn(r, arg, first, last). */
+typedef void cpu_rows_fn(const struct cpu_runner *r, const void *arg, int n0, int n1);
+void cpu_each_part(const struct cpu_runner *r, int rows, cpu_rows_fn *fn, const void *arg);
+
 /* The calling thread as the leader of an OpenMP team of a given size, with denormals flushed in
  * all of it; leave puts back what was there. */
 struct cpu_team {

@@ -65,6 +65,15 @@ void cpu_team_leave(struct cpu_team t)
     omp_set_num_threads(t.threads);
 }
 
+void cpu_each_part(const struct cpu_runner *r, int rows, cpu_rows_fn *fn, const void *arg)
+{
+    int threads = r->p->threads;
+
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+    for (int t = 0; t < threads; t++)
+        fn(r, arg, cpu_part(rows, t, threads), cpu_part(rows, t + 1, threads));
+}
+
 static void work(struct cpu_runner *r)
 {
     struct cpu_plan *p = r->p;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/str.h"
 
 const struct hpo_opt *hpo_opt_find(const struct hpo_opt *opts, const char *name)
@@ -45,6 +46,8 @@ const char *hpo_opt_allowed(const struct hpo_opt *o, struct arena *a)
         [HPO_OPT_CHOICE] = "one of",
         [HPO_OPT_TIME] = "a time such as 90s, 15m or 2h",
         [HPO_OPT_LIST] = "a word or a list of words",
+        [HPO_OPT_ARGV] = "a list of texts such as [python3, train.py]",
+        [HPO_OPT_PART] = "a mapping with a type, one of",
     };
     char lo[HPO_DOUBLE_TEXT + 1], hi[HPO_DOUBLE_TEXT + 1];
     struct str s = {0};
@@ -59,6 +62,8 @@ const char *hpo_opt_allowed(const struct hpo_opt *o, struct arena *a)
             else
                 str_addc(&s, *p);
     }
+    for (const void *const *k = o->kinds; k && *k; k++)
+        str_addf(&s, "%s%s", k == o->kinds ? " " : ", ", hpo_plugin_of(*k)->name);
     if (bounded(o)) {
         bool has_min = o->min > -HUGE_VAL, min_open = o->flags & HPO_OPT_MIN_OPEN;
 
@@ -134,6 +139,46 @@ static int set_number(const struct hpo_opt *o, void *field, const char *text, st
     return 0;
 }
 
+/* A JSON array of strings. */
+static int set_argv(const struct hpo_opt *o, const char ***field, const char *text, struct arena *a,
+                    struct hpo_err *err)
+{
+    cJSON *json = cJSON_Parse(text);
+    const char **argv;
+    int n = 0;
+
+    if (!cJSON_IsArray(json) || !cJSON_GetArraySize(json)) {
+        cJSON_Delete(json);
+        return bad(o, text, a, err);
+    }
+    argv = ARENA_ARRAY(a, const char *, cJSON_GetArraySize(json) + 1);
+    for (const cJSON *item = json->child; item; item = item->next) {
+        if (!cJSON_IsString(item)) {
+            cJSON_Delete(json);
+            return bad(o, text, a, err);
+        }
+        argv[n++] = arena_strdup(a, item->valuestring);
+    }
+    cJSON_Delete(json);
+    *field = argv;
+    return 0;
+}
+
+/* A type with its defaults; with other options it is bound from a mapping. */
+static int set_part(const struct hpo_opt *o, struct hpo_part *field, const char *text,
+                    struct arena *a, struct hpo_err *err)
+{
+    const void *ops = hpo_registry_find(o->kinds, text);
+    const struct hpo_plugin *p;
+
+    if (!ops)
+        return bad(o, text, a, err);
+    p = hpo_plugin_of(ops);
+    *field = (struct hpo_part){ops, arena_alloc(a, p->priv_size ? p->priv_size : 1)};
+    hpo_opt_defaults(p->opts, field->priv, a);
+    return 0;
+}
+
 int hpo_opt_set(const struct hpo_opt *o, void *base, const char *text, struct arena *a,
                 struct hpo_err *err)
 {
@@ -160,6 +205,10 @@ int hpo_opt_set(const struct hpo_opt *o, void *base, const char *text, struct ar
             return bad(o, text, a, err);
         *(int *)field = i;
         return 0;
+    case HPO_OPT_ARGV:
+        return set_argv(o, field, text, a, err);
+    case HPO_OPT_PART:
+        return set_part(o, field, text, a, err);
     }
     return hpo_fail(err, HPO_ECONFIG, "%s has an unknown type", o->name);
 }
@@ -176,6 +225,39 @@ void hpo_opt_defaults(const struct hpo_opt *opts, void *base, struct arena *a)
             *(double *)((char *)base + opts->offset) = NAN;
         }
     }
+}
+
+static const char *get_argv(const char *const *argv, struct arena *a)
+{
+    cJSON *json = cJSON_CreateArray();
+    struct str s = {0};
+    const char *ret;
+
+    for (; *argv; argv++)
+        cJSON_AddItemToArray(json, cJSON_CreateString(*argv));
+    json_write(json, &s);
+    cJSON_Delete(json);
+    ret = arena_strdup(a, str_c(&s));
+    str_release(&s);
+    return ret;
+}
+
+static const char *get_part(const struct hpo_part *part, struct arena *a)
+{
+    const struct hpo_plugin *p = hpo_plugin_of(part->ops);
+    struct str s = {0};
+    const char *ret;
+
+    str_addf(&s, "{type: %s", p->name);
+    for (const struct hpo_opt *o = p->opts; o && o->name; o++) {
+        const char *text = hpo_opt_get(o, part->priv, a);
+
+        str_addf(&s, ", %s: %s", o->name, text ? text : "null");
+    }
+    str_addc(&s, '}');
+    ret = arena_strdup(a, str_c(&s));
+    str_release(&s);
+    return ret;
 }
 
 const char *hpo_opt_get(const struct hpo_opt *o, const void *base, struct arena *a)
@@ -206,6 +288,11 @@ const char *hpo_opt_get(const struct hpo_opt *o, const void *base, struct arena 
         for (i = *(const int *)field; i > 0 && p; i--)
             p = strchr(p, '|') + 1;
         return arena_strndup(a, p, strcspn(p, "|"));
+    case HPO_OPT_ARGV:
+        return *(const char *const *const *)field ? get_argv(*(const char *const *const *)field, a)
+                                                  : NULL;
+    case HPO_OPT_PART:
+        return ((const struct hpo_part *)field)->ops ? get_part(field, a) : NULL;
     }
     return NULL;
 }

@@ -22,6 +22,10 @@ enum hpo_opt_type {
     HPO_OPT_CHOICE, /* int: the index of the word in `choices` */
     HPO_OPT_TIME,   /* double, seconds; text "90s", "15m", "2h", "1h30m" */
     HPO_OPT_LIST,   /* const char *: a word, or a sequence joined by ',' */
+    HPO_OPT_ARGV,   /* const char *const *: a sequence of texts, NULL ends it; NULL when absent. As
+                       text a JSON array */
+    HPO_OPT_PART,   /* struct hpo_part: a mapping with a `type:` of `kinds` and its options; ops
+                       NULL when absent and there is no default. As text {type: NAME, KEY: VALUE} */
 };
 
 enum hpo_opt_flags {
@@ -35,22 +39,27 @@ enum hpo_opt_flags {
 struct hpo_opt {
     const char *name; /* NULL ends the table */
     enum hpo_opt_type type;
-    size_t offset;       /* of the field in the owner's struct */
-    double min, max;     /* inclusive unless flagged; equal means unbounded */
-    const char *def;     /* as text, through the same parser; NULL: unset (0, NULL; REAL, TIME: NaN) */
+    size_t offset;   /* of the field in the owner's struct */
+    double min, max; /* inclusive unless flagged; equal means unbounded */
+    const char *def; /* as text, through the same parser; NULL: unset (0, NULL; REAL, TIME: NaN) */
     const char *choices; /* "a|b|c" when type is HPO_OPT_CHOICE */
     unsigned flags;
-    const char *help; /* one sentence without a full stop */
+    const char *help;         /* one sentence without a full stop */
+    const void *const *kinds; /* PART: the registry */
 };
 
 /* HPO_OPT(REAL, struct priv, lr, "lr", "0.1", 0, 10, HPO_OPT_MIN_OPEN, "learning rate") */
-#define HPO_OPT(T, S, F, NAME, DEF, LO, HI, FLAGS, HELP)                                           \
-    {                                                                                              \
-        NAME, HPO_OPT_##T, offsetof(S, F), LO, HI, DEF, NULL, FLAGS, HELP                          \
+#define HPO_OPT(T, S, F, NAME, DEF, LO, HI, FLAGS, HELP)                  \
+    {                                                                     \
+        NAME, HPO_OPT_##T, offsetof(S, F), LO, HI, DEF, NULL, FLAGS, HELP \
     }
-#define HPO_OPT_WORDS(S, F, NAME, DEF, WORDS, FLAGS, HELP)                                         \
-    {                                                                                              \
-        NAME, HPO_OPT_CHOICE, offsetof(S, F), 0, 0, DEF, WORDS, FLAGS, HELP                        \
+#define HPO_OPT_WORDS(S, F, NAME, DEF, WORDS, FLAGS, HELP)                  \
+    {                                                                       \
+        NAME, HPO_OPT_CHOICE, offsetof(S, F), 0, 0, DEF, WORDS, FLAGS, HELP \
+    }
+#define HPO_OPT_NESTED(S, F, NAME, DEF, KINDS, FLAGS, HELP)                     \
+    {                                                                           \
+        NAME, HPO_OPT_PART, offsetof(S, F), 0, 0, DEF, NULL, FLAGS, HELP, KINDS \
     }
 
 /* The head of every plug-in. */
@@ -68,8 +77,9 @@ struct hpo_section {
     const struct hpo_opt *opts;
     const void *const *kinds; /* a registry, each entry starting with a struct hpo_plugin */
     const char *def_type;     /* the type taken when the section is absent or has no `type` */
-    size_t offset;            /* in the owner's struct: of the struct that opts fills, or of a
-                                 struct hpo_part when kinds is set */
+    size_t offset;            /* in the owner's struct: of the struct that opts fills. With kinds it
+                                 begins with a struct hpo_part; opts, if any, are options that stand
+                                 beside those of every type */
 };
 
 /* A chosen plug-in with its options filled in. */

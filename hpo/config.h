@@ -26,7 +26,7 @@ struct study_opts { /* study: */
 };
 
 struct devices_opts { /* devices: */
-    const char *use; /* "auto", "cpu", "cpu,cpu", "cuda:0,cuda:1" */
+    const char *use;  /* "auto", "cpu", "cpu,cpu", "cuda:0,cuda:1" */
     int trials_per_device;
     int threads; /* -1: auto */
 };
@@ -57,8 +57,8 @@ struct study_config {
     struct hpo_part sampler, pruner; /* ops: struct sampler_ops *, struct pruner_ops * */
     struct tr_config trainer;        /* the base: values of `space` not applied */
     struct hpo_space space;
-    int objective;  /* index into metric_registry */
-    int max_epochs; /* of any trial: fold * max_epochs + epoch is a step */
+    int objective;          /* index into metric_registry */
+    int max_epochs;         /* of any trial: fold * max_epochs + epoch is a step */
     struct yaml_node *tree; /* the checked file with --set applied; typed sections as mappings,
                                paths absolute, name, metric and direction filled in */
     const struct hpo_section *sections; /* study_sections() */
@@ -89,6 +89,9 @@ int study_config_trial(const struct study_config *c, const double *values, struc
                        struct trial_config *ret, struct hpo_err *err);
 /* The same as a study file without `space:` that trains this one configuration (report --best). */
 void study_config_single(const struct study_config *c, const double *values, struct str *ret);
+
+/* The pruner with all that it is told of the study. */
+struct pruner study_config_pruner(const struct study_config *c);
 
 /* What must stay the same while a study goes on, as "key: value" lines in a fixed order: whatever
  * changes the value of a configuration (data, folds, trainer), its meaning (metric, direction,

@@ -307,7 +307,7 @@ static void resolve(struct config_reader *r, const char *path, const char **fiel
 
 static void check_pruner(struct config_reader *r)
 {
-    const struct pruner p = {.ops = r->c->pruner.ops, .priv = r->c->pruner.priv};
+    const struct pruner p = study_config_pruner(r->c);
     struct hpo_err why;
 
     if (p.ops && p.ops->check && p.ops->check(&p, &why))

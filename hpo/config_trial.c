@@ -96,3 +96,18 @@ int study_config_trial(const struct study_config *c, const double *values, struc
     ret->image_size = bound.data.image_size;
     return 0;
 }
+
+struct pruner study_config_pruner(const struct study_config *c)
+{
+    bool side_by_side = c->folds.order == TR_EPOCH_FIRST;
+    int folds = c->folds.run > 0 ? c->folds.run : c->folds.k;
+
+    return (struct pruner){
+        .ops = c->pruner.ops,
+        .priv = c->pruner.priv,
+        .maximize = c->study.direction == 1,
+        .study = c->study.name,
+        .folds = side_by_side ? 1 : folds,
+        .fold_steps = c->max_epochs,
+    };
+}

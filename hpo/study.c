@@ -86,7 +86,7 @@ static struct study_trial *append(struct study *s)
     s->view[s->n] = &t->t;
     s->n++;
     s->history.trials = s->view;
-    s->history.n = s->n;
+    s->history.n = s->history.next = s->n;
     return t;
 }
 
@@ -191,9 +191,12 @@ int study_open(struct study *s, const struct study_config *c, const char *dir,
     if (!rc)
         rc = load_trials(s, err);
     if (!rc)
-        rc = sampler_open(&s->sampler, c->sampler.ops, c->sampler.priv, &c->space,
-                          (uint64_t)c->study.seed, &s->arena, err);
-    s->pruner = (struct pruner){c->pruner.ops, c->pruner.priv, c->study.direction == 1};
+        rc = sampler_open(&s->sampler, c->sampler.ops, c->sampler.priv,
+                          &(struct sampler_study){.space = &c->space,
+                                                  .seed = (uint64_t)c->study.seed,
+                                                  .trials = c->study.trials},
+                          &s->arena, err);
+    s->pruner = study_config_pruner(c);
     if (rc)
         study_close(s);
     return rc;
@@ -256,7 +259,7 @@ static int new_trial(struct study *s, struct study_trial **ret, struct hpo_err *
     struct study_trial *t;
     struct hpo_trial fresh;
 
-    rc = sampler_next(&s->sampler, &s->history, values, &why);
+    rc = sampler_next(&s->sampler, &s->history, &s->history, values, &why);
     if (rc == HPO_EDONE) {
         /* A running trial may fail and have to be tried again: only silence is the end. */
         s->exhausted = study_running(s) == 0;
@@ -303,7 +306,8 @@ int study_next(struct study *s, struct study_trial **ret, struct hpo_err *err)
 int study_start(struct study *s, struct study_trial *t, const char *device, int64_t pid,
                 struct hpo_err *err)
 {
-    int rc = s->storage.ops->start_attempt(&s->storage, t->t.id, t->t.attempts + 1, device, pid, err);
+    int rc =
+        s->storage.ops->start_attempt(&s->storage, t->t.id, t->t.attempts + 1, device, pid, err);
 
     if (rc)
         return rc;
@@ -344,7 +348,8 @@ static int store_epoch(struct study *s, struct study_trial *t, const struct tr_e
 {
     const char *names[TR_MAX_METRICS + 2];
     double values[TR_MAX_METRICS + 2];
-    struct hpo_epoch_report r = {.fold = e->fold, .epoch = e->epoch, .names = names, .values = values};
+    struct hpo_epoch_report r = {
+        .fold = e->fold, .epoch = e->epoch, .names = names, .values = values};
 
     for (int i = 0; i < e->n_values && metric_registry[i]; i++) {
         names[i] = metric_registry[i]->plugin.name;

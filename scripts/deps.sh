@@ -37,6 +37,7 @@ deps_missing() {
         have_pc libpng || say libpng-dev
         have_pc yaml-0.1 || say libyaml-dev
         have_pc sqlite3 || say libsqlite3-dev
+        have_pc lapack || say liblapack-dev
         have_pc libcjson || say libcjson-dev
         have_pc libxxhash || say libxxhash-dev
         ;;

@@ -24,7 +24,10 @@ static int check_sampler(const struct study_config *c, struct hpo_err *err)
 {
     struct arena a = {0};
     struct sampler s = {0};
-    int rc = sampler_open(&s, c->sampler.ops, c->sampler.priv, &c->space, (uint64_t)c->study.seed,
+    int rc = sampler_open(&s, c->sampler.ops, c->sampler.priv,
+                          &(struct sampler_study){.space = &c->space,
+                                                  .seed = (uint64_t)c->study.seed,
+                                                  .trials = c->study.trials},
                           &a, err);
 
     if (rc)
@@ -104,7 +107,8 @@ int study_data_check(const struct study_config *c, const struct tr_dataset *d, s
                         "%s: all images are of the class '%s': it takes two classes or more",
                         c->data.path, d->images.classes ? d->class_names[0] : "");
     if (d->groups)
-        fprintf(stderr, "hpo: the manifest's groups are not used: a group may be split over folds\n");
+        fprintf(stderr,
+                "hpo: the manifest's groups are not used: a group may be split over folds\n");
     rc = tr_folds_make(&folds, d->images.labels, d->images.n, d->images.classes, c->folds.k,
                        c->folds.stratified, (uint64_t)c->study.seed, &thin, err);
     if (rc)

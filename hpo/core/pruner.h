@@ -8,23 +8,29 @@
 
 struct pruner {
     const struct pruner_ops *ops;
-    const void *priv; /* options */
-    bool maximize;    /* the study's direction, for options in its own units: points are flipped */
+    const void *priv;  /* options */
+    bool maximize;     /* the study's direction, for options in its own units: points are flipped */
+    const char *study; /* its name */
+
+    /* Where a step lies: fold step / fold_steps, epoch step % fold_steps of it. Trials may train
+     * fewer epochs than fold_steps (when `epochs` is searched), and then leave gaps. */
+    int folds;      /* that a trial trains, one after the other; 1 when they train side by side */
+    int fold_steps; /* the most steps that a fold of any trial takes; 0: nobody knows */
 };
 
 struct pruner_ops {
     struct hpo_plugin plugin;
 
-    /* Optional. Reject options that contradict each other (HPO_ECONFIG); when the study file is
-     * read, with p->maximize not yet known. */
+    /* Optional. Reject options that contradict each other or do not fit the study (HPO_ECONFIG);
+     * when the study file is read. */
     int (*check)(const struct pruner *p, struct hpo_err *err);
 
     /* Stop t now? Its last point is the report just made. */
     bool (*should_stop)(const struct pruner *p, const struct hpo_history *h,
                         const struct hpo_trial *t);
 
-    /* Optional. The bracket of a trial; sampler and pruner are then shown only the history of that
-     * bracket. NULL: a single bracket. */
+    /* Optional. The bracket of a trial, from 0; sampler and pruner are then shown only the history
+     * of that bracket. NULL: a single bracket. */
     int (*bracket)(const struct pruner *p, int number);
 };
 

@@ -116,9 +116,17 @@ static void pick_untried(const struct sampler_cache *c, struct hpo_rng *rng, dou
 }
 
 int sampler_open(struct sampler *ret, const struct sampler_ops *ops, const void *priv,
-                 const struct hpo_space *space, uint64_t seed, struct arena *a, struct hpo_err *err)
+                 const struct sampler_study *study, struct arena *a, struct hpo_err *err)
 {
-    struct sampler s = {.ops = ops, .space = space, .seed = seed, .arena = a};
+    struct sampler s = {
+        .ops = ops,
+        .space = study->space,
+        .seed = study->seed,
+        .trials = study->trials,
+        .parallel = study->parallel > 1 ? study->parallel : 1,
+        .duplicates = study->duplicates,
+        .arena = a,
+    };
     int rc = 0;
 
     s.priv = arena_alloc(a, ops->plugin.priv_size);
@@ -147,7 +155,7 @@ void sampler_close(struct sampler *s)
 static int ask(struct sampler *s, const struct hpo_history *h, int attempt, double *ret_values,
                struct hpo_err *err)
 {
-    struct hpo_rng rng = hpo_rng_for(s->seed, h->n, -1, "sample", (uint64_t)attempt);
+    struct hpo_rng rng = hpo_rng_for(s->seed, h->next, -1, "sample", (uint64_t)attempt);
     int rc = s->ops->suggest(s, h, &rng, attempt, ret_values, err);
 
     if (!rc && !hpo_space_contains(s->space, ret_values))
@@ -156,8 +164,8 @@ static int ask(struct sampler *s, const struct hpo_history *h, int attempt, doub
     return rc;
 }
 
-static int next_new(struct sampler *s, const struct hpo_history *h, double *ret_values,
-                    struct hpo_err *err)
+static int next_new(struct sampler *s, const struct hpo_history *h, const struct hpo_history *tried,
+                    double *ret_values, struct hpo_err *err)
 {
     struct sampler_cache *c;
     struct hpo_rng rng;
@@ -166,7 +174,7 @@ static int next_new(struct sampler *s, const struct hpo_history *h, double *ret_
     if (!s->cache)
         s->cache = cache_new(s->space);
     c = s->cache;
-    cache_sync(c, s->space, h);
+    cache_sync(c, s->space, tried);
     if (c->finite && c->n_tried == c->cells.count) {
         if (c->cells.count == 1)
             return hpo_fail(err, HPO_EDONE, "the only configuration of the space was tried");
@@ -180,18 +188,20 @@ static int next_new(struct sampler *s, const struct hpo_history *h, double *ret_
     }
     /* In a space too large to list, the sampler means it: trying again beats stopping. */
     if (c->finite) {
-        rng = hpo_rng_for(s->seed, h->n, -1, "cell", 0);
+        rng = hpo_rng_for(s->seed, h->next, -1, "cell", 0);
         pick_untried(c, &rng, ret_values);
     }
     return 0;
 }
 
-int sampler_next(struct sampler *s, const struct hpo_history *h, double *ret_values,
-                 struct hpo_err *err)
+int sampler_next(struct sampler *s, const struct hpo_history *seen, const struct hpo_history *tried,
+                 double *ret_values, struct hpo_err *err)
 {
     size_t bytes = sizeof(double) * (size_t)s->space->n;
     double *values = xmalloc(bytes);
-    int rc = s->ops->repeats_on_purpose ? ask(s, h, 0, values, err) : next_new(s, h, values, err);
+    int rc = s->ops->repeats_on_purpose ? ask(s, tried, 0, values, err)
+             : s->duplicates            ? ask(s, seen, 0, values, err)
+                                        : next_new(s, seen, tried, values, err);
 
     if (!rc && bytes)
         memcpy(ret_values, values, bytes);

@@ -31,11 +31,11 @@ struct hpo_fold {
 };
 
 struct hpo_trial {
-    int number; /* 0, 1, 2, ... */
+    int number; /* 0, 1, 2, ...; below 0: taken over from an earlier study, for samplers only */
     int64_t id; /* the storage's key */
     enum hpo_trial_state state;
-    double value;                   /* smaller is better; NaN unless COMPLETE, or PRUNED with a report */
-    const double *values;           /* space->n of them, NaN: inactive */
+    double value;         /* smaller is better; NaN unless COMPLETE, or PRUNED with a report */
+    const double *values; /* space->n of them, NaN: inactive */
     const struct hpo_point *points; /* reports, steps increasing */
     int n_points;
     const struct hpo_fold *folds; /* of a COMPLETE trial */
@@ -45,6 +45,9 @@ struct hpo_trial {
     int attempts;          /* how often a worker took it up */
     const char *device;    /* of the last attempt; NULL: none yet */
     const char *reason;    /* why, when FAIL; NULL otherwise */
+    bool enqueued;         /* somebody asked for it: some values, WAITING all that are not NaN,
+                              were given */
+    int retry, retry_of; /* retry > 0: it is the retry-th repetition of the failed trial retry_of */
 };
 
 static inline bool hpo_trial_finished(const struct hpo_trial *t)
@@ -64,11 +67,14 @@ static inline double hpo_value_flip(double value, bool maximize)
  * scikit-learn's users print of cross_val_score). NaN with fewer than two folds. */
 double hpo_trial_std(const struct hpo_trial *t);
 
-/* All that a sampler, a pruner or a report may look at. trials[i]->number == i. */
+/* All that a sampler, a pruner or a report may look at, numbers rising. It need not be everything:
+ * with sampler.lag the results that came too late for this trial are not in it (what ran then is
+ * shown as RUNNING), and a pruner with brackets shows a trial its own bracket alone. */
 struct hpo_history {
     const struct hpo_space *space;
     const struct hpo_trial *const *trials;
     int n;
+    int next; /* the number of the trial that a sampler is asked for */
 };
 
 /* The best COMPLETE trial (the earlier one on a tie), or NULL. */

@@ -67,11 +67,12 @@ static void time_ask(const struct sampler_ops *ops, const char *what, const stru
             v[j] = hpo_param_decode(&space->params[j], hpo_rng_uniform(&rng));
         past_add(&past, space, v, HPO_TRIAL_COMPLETE)->value = bowl(space, v);
     }
-    if (sampler_open(&s, ops, NULL, space, 1, &a, &err) || sampler_next(&s, &past.h, v, &err))
+    if (sampler_open(&s, ops, NULL, &(struct sampler_study){.space = space, .seed = 1}, &a, &err) ||
+        sampler_next(&s, &past.h, &past.h, v, &err))
         die(err.msg);
     start = clock_monotonic();
     for (int i = 0; i < asks; i++) {
-        if (sampler_next(&s, &past.h, v, &err))
+        if (sampler_next(&s, &past.h, &past.h, v, &err))
             die(err.msg);
         past_add(&past, space, v, HPO_TRIAL_COMPLETE)->value = bowl(space, v);
     }
@@ -90,12 +91,12 @@ static void time_study(const struct sampler_ops *ops, const struct hpo_space *sp
     struct hpo_err err;
     double v[WIDTH], best = INFINITY, start = clock_monotonic();
 
-    if (sampler_open(&s, ops, NULL, space, 1, &a, &err))
+    if (sampler_open(&s, ops, NULL, &(struct sampler_study){.space = space, .seed = 1}, &a, &err))
         die(err.msg);
     for (int i = 0; i < n; i++) {
         double value;
 
-        if (sampler_next(&s, &past.h, v, &err))
+        if (sampler_next(&s, &past.h, &past.h, v, &err))
             die(err.msg);
         value = bowl(space, v);
         past_add(&past, space, v, HPO_TRIAL_COMPLETE)->value = value;

@@ -70,7 +70,8 @@ static int teardown(void **state)
 static bool open_on(struct sampler *ret, const struct sampler_ops *ops, const struct shape *shape)
 {
     struct hpo_err err = {0};
-    int rc = sampler_open(ret, ops, NULL, shape->space, 42, &arena, &err);
+    int rc = sampler_open(ret, ops, NULL,
+                          &(struct sampler_study){.space = shape->space, .seed = 42}, &arena, &err);
 
     if (!rc)
         return true;
@@ -129,10 +130,10 @@ static void test_pure(void **state)
             past.h.space = shape->space;
             for (int i = 0; i < 60; i++) {
                 double a[WIDTH], b[WIDTH];
-                int rc = sampler_next(&warm, &past.h, a, NULL);
+                int rc = sampler_next(&warm, &past.h, &past.h, a, NULL);
 
                 assert_true(open_on(&fresh, ops, shape));
-                assert_int_equal(sampler_next(&fresh, &past.h, b, NULL), rc);
+                assert_int_equal(sampler_next(&fresh, &past.h, &past.h, b, NULL), rc);
                 sampler_close(&fresh);
                 if (rc) {
                     assert_int_equal(rc, HPO_EDONE);
@@ -140,7 +141,7 @@ static void test_pure(void **state)
                 }
                 assert_true(hpo_space_contains(shape->space, a));
                 assert_memory_equal(a, b, sizeof(double) * (size_t)shape->space->n);
-                assert_int_equal(sampler_next(&warm, &past.h, b, NULL), 0);
+                assert_int_equal(sampler_next(&warm, &past.h, &past.h, b, NULL), 0);
                 assert_memory_equal(a, b, sizeof(double) * (size_t)shape->space->n);
                 past_add(&past, shape->space, a, outcome(kind, i));
             }
@@ -164,16 +165,16 @@ static void test_two_histories(void **state)
 
         if (shape->cells == 1 || !open_on(&warm, ops, shape))
             continue;
-        assert_int_equal(sampler_next(&warm, &past[0].h, a, NULL), 0);
+        assert_int_equal(sampler_next(&warm, &past[0].h, &past[0].h, a, NULL), 0);
         past_add(&past[0], shape->space, a, HPO_TRIAL_COMPLETE);
-        assert_int_equal(sampler_next(&warm, &past[0].h, b, NULL), 0);
+        assert_int_equal(sampler_next(&warm, &past[0].h, &past[0].h, b, NULL), 0);
         past_add(&past[1], shape->space, b, HPO_TRIAL_COMPLETE);
         for (int i = 0; i < 40 && !rc; i++) {
             struct past *p = &past[i % 2];
 
             assert_true(open_on(&fresh, ops, shape));
-            rc = sampler_next(&warm, &p->h, a, NULL);
-            assert_int_equal(sampler_next(&fresh, &p->h, b, NULL), rc);
+            rc = sampler_next(&warm, &p->h, &p->h, a, NULL);
+            assert_int_equal(sampler_next(&fresh, &p->h, &p->h, b, NULL), rc);
             sampler_close(&fresh);
             if (!rc) {
                 assert_memory_equal(a, b, bytes);
@@ -203,12 +204,12 @@ static void test_exhausted(void **state)
         assert_true(open_on(&s, ops, shape));
         past.h.space = shape->space;
         for (int64_t i = 0; i < shape->cells; i++) {
-            assert_int_equal(sampler_next(&s, &past.h, v, &err), 0);
+            assert_int_equal(sampler_next(&s, &past.h, &past.h, v, &err), 0);
             for (int j = 0; j < past.h.n; j++)
                 assert_false(hpo_values_equal(shape->space, v, past.trials[j]->values));
             past_add(&past, shape->space, v, outcome(3, (int)i));
         }
-        assert_int_equal(sampler_next(&s, &past.h, v, &err), HPO_EDONE);
+        assert_int_equal(sampler_next(&s, &past.h, &past.h, v, &err), HPO_EDONE);
         assert_int_equal(err.rc, HPO_EDONE);
         snprintf(number, sizeof(number), "%lld", (long long)shape->cells);
         if (shape->cells > 1)
@@ -232,7 +233,7 @@ static void test_no_duplicates(void **state)
             continue;
         past.h.space = shape->space;
         for (int i = 0; i < 200; i++) {
-            assert_int_equal(sampler_next(&s, &past.h, v, NULL), 0);
+            assert_int_equal(sampler_next(&s, &past.h, &past.h, v, NULL), 0);
             for (int j = 0; j < i; j++)
                 assert_false(hpo_values_equal(shape->space, v, past.trials[j]->values));
             past_add(&past, shape->space, v, outcome(i % OUTCOMES, i));
@@ -253,9 +254,9 @@ static void test_seeds(void **state)
 
         if (!open_on(&s, ops, &shapes[5]))
             continue;
-        assert_int_equal(sampler_next(&s, &h, a, NULL), 0);
+        assert_int_equal(sampler_next(&s, &h, &h, a, NULL), 0);
         s.seed = 43;
-        assert_int_equal(sampler_next(&s, &h, b, NULL), 0);
+        assert_int_equal(sampler_next(&s, &h, &h, b, NULL), 0);
         assert_true(memcmp(a, b, sizeof(a)) != 0);
         sampler_close(&s);
     }

@@ -21,11 +21,11 @@ static int print_draws(struct hpo_param p, int n)
     struct sampler s;
     double v;
 
-    if (sampler_open(&s, ops, NULL, space, 42, &a, NULL))
+    if (sampler_open(&s, ops, NULL, &(struct sampler_study){.space = space, .seed = 42}, &a, NULL))
         return 1;
     /* Not sampler_next: it would leave out what repeats. */
     for (int i = 0; i < n; i++) {
-        struct hpo_history h = {.space = space, .n = i};
+        struct hpo_history h = {.space = space, .next = i};
         struct hpo_rng rng = hpo_rng_for(42, i, -1, "sample", 0);
 
         if (ops->suggest(&s, &h, &rng, 0, &v, NULL))

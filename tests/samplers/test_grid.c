@@ -42,14 +42,15 @@ static int open_grid(const struct hpo_space *s, const char *options, uint64_t se
     sampler_close(&grid);
     past_release(&past);
     past.h.space = s;
-    return sampler_open(&grid, ops, priv, s, seed, &arena, err);
+    return sampler_open(&grid, ops, priv, &(struct sampler_study){.space = s, .seed = seed}, &arena,
+                        err);
 }
 
 static struct hpo_trial *next(enum hpo_trial_state state)
 {
     double v[8];
 
-    assert_int_equal(sampler_next(&grid, &past.h, v, NULL), 0);
+    assert_int_equal(sampler_next(&grid, &past.h, &past.h, v, NULL), 0);
     assert_true(hpo_space_contains(grid.space, v));
     return past_add(&past, grid.space, v, state);
 }
@@ -59,7 +60,7 @@ static void done(const char *message)
     struct hpo_err err;
     double v[8];
 
-    assert_int_equal(sampler_next(&grid, &past.h, v, &err), HPO_EDONE);
+    assert_int_equal(sampler_next(&grid, &past.h, &past.h, v, &err), HPO_EDONE);
     assert_string_equal(err.msg, message);
 }
 

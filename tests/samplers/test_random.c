@@ -21,7 +21,7 @@ static const struct sampler_ops *ops(void)
 static void draw(const struct hpo_space *s, uint64_t seed, int trial, double *ret)
 {
     struct hpo_rng rng = hpo_rng_for(seed, trial, -1, "sample", 0);
-    struct hpo_history h = {.space = s, .n = trial};
+    struct hpo_history h = {.space = s, .next = trial};
     struct sampler sampler = {.ops = ops(), .space = s, .seed = seed};
 
     assert_int_equal(ops()->suggest(&sampler, &h, &rng, 0, ret, NULL), 0);

@@ -26,7 +26,10 @@ static void open_named(struct sampler *ret, const char *name, const struct hpo_s
         assert_int_equal(
             hpo_opt_set(hpo_opt_find(ops->plugin.opts, option), priv, value, &arena, NULL), 0);
     }
-    assert_int_equal(sampler_open(ret, ops, priv, space, seed, &arena, NULL), 0);
+    assert_int_equal(sampler_open(ret, ops, priv,
+                                  &(struct sampler_study){.space = space, .seed = seed}, &arena,
+                                  NULL),
+                     0);
 }
 
 /* The best value of a study of n trials. */
@@ -42,7 +45,7 @@ static double best_of(const char *name, const char *option, const char *value,
     for (int i = 0; i < n; i++) {
         struct hpo_trial *t;
 
-        assert_int_equal(sampler_next(&s, &past.h, v, NULL), 0);
+        assert_int_equal(sampler_next(&s, &past.h, &past.h, v, NULL), 0);
         assert_true(hpo_space_contains(space, v));
         t = past_add(&past, space, v, HPO_TRIAL_COMPLETE);
         t->value = f(v);
@@ -146,8 +149,8 @@ static void test_startup(void **state)
     open_named(&tpe, "tpe", space, 7, "startup_trials", "5");
     open_named(&random, "random", space, 7, NULL, NULL);
     for (int i = 0; i < 9; i++) {
-        assert_int_equal(sampler_next(&tpe, &past.h, a, NULL), 0);
-        assert_int_equal(sampler_next(&random, &past.h, b, NULL), 0);
+        assert_int_equal(sampler_next(&tpe, &past.h, &past.h, a, NULL), 0);
+        assert_int_equal(sampler_next(&random, &past.h, &past.h, b, NULL), 0);
         assert_int_equal(!memcmp(a, b, sizeof(a)), i < 8);
         /* Neither what failed nor what runs is something to go by. */
         past_add(&past, space, a,
@@ -184,7 +187,7 @@ static int proposals_left(enum hpo_trial_state state, const char *liar)
             past_add(&past, space, &v, state);
         }
         open_named(&s, "tpe", space, (uint64_t)seed, "constant_liar", liar);
-        assert_int_equal(sampler_next(&s, &past.h, &v, NULL), 0);
+        assert_int_equal(sampler_next(&s, &past.h, &past.h, &v, NULL), 0);
         left += v > .25 && v < .5;
         sampler_close(&s);
         past_release(&past);
@@ -214,7 +217,7 @@ static void test_foreign_values(void **state)
     for (int i = 0; i < 30; i++)
         past_add(&past, space, foreign[i % 5], HPO_TRIAL_COMPLETE);
     open_named(&s, "tpe", space, 1, NULL, NULL);
-    assert_int_equal(sampler_next(&s, &past.h, v, NULL), 0);
+    assert_int_equal(sampler_next(&s, &past.h, &past.h, v, NULL), 0);
     assert_true(hpo_space_contains(space, v));
     sampler_close(&s);
     past_release(&past);

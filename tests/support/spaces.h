@@ -113,7 +113,7 @@ static inline struct hpo_trial *past_add(struct past *p, const struct hpo_space 
         p->trials = realloc(p->trials, sizeof(*p->trials) * (size_t)p->cap);
     }
     p->trials[p->h.n] = t;
-    p->h = (struct hpo_history){s, p->trials, p->h.n + 1};
+    p->h = (struct hpo_history){s, p->trials, p->h.n + 1, p->h.n + 1};
     return t;
 }
 

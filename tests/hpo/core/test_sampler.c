@@ -65,16 +65,22 @@ static void test_open(void **state)
 
     n_released = 0;
     sampler_close(&sampler);
-    assert_int_equal(sampler_open(&sampler, &fake, NULL, s, 1, &arena, &err), 0);
+    assert_int_equal(sampler_open(&sampler, &fake, NULL,
+                                  &(struct sampler_study){.space = s, .seed = 1}, &arena, &err),
+                     0);
     assert_int_equal(((struct fake *)sampler.priv)->fixed, 1);
     sampler_close(&sampler);
     assert_int_equal(n_released, 1);
-    assert_int_equal(sampler_open(&sampler, &fake, &options, s, 1, &arena, &err), 0);
+    assert_int_equal(sampler_open(&sampler, &fake, &options,
+                                  &(struct sampler_study){.space = s, .seed = 1}, &arena, &err),
+                     0);
     assert_int_equal(((struct fake *)sampler.priv)->fixed, 5);
     assert_ptr_not_equal(sampler.priv, &options);
     sampler_close(&sampler);
     options.fixed = -1;
-    assert_int_equal(sampler_open(&sampler, &fake, &options, s, 1, &arena, &err), HPO_ECONFIG);
+    assert_int_equal(sampler_open(&sampler, &fake, &options,
+                                  &(struct sampler_study){.space = s, .seed = 1}, &arena, &err),
+                     HPO_ECONFIG);
     assert_string_equal(err.msg, "no");
     assert_memory_equal(&sampler, &empty, sizeof(empty));
     assert_int_equal(n_released, 3);
@@ -92,9 +98,10 @@ static void test_exhausts(void **state)
     double v = -5;
 
     past.h.space = s;
-    sampler_open(&sampler, &fake, NULL, s, 1, &arena, NULL);
+    sampler_open(&sampler, &fake, NULL, &(struct sampler_study){.space = s, .seed = 1}, &arena,
+                 NULL);
     for (int i = 0; i < 10; i++) {
-        assert_int_equal(sampler_next(&sampler, &past.h, &v, &err), 0);
+        assert_int_equal(sampler_next(&sampler, &past.h, &past.h, &v, &err), 0);
         assert_true(hpo_space_contains(s, &v));
         assert_int_equal(seen >> (int)v & 1, 0);
         seen |= 1u << (int)v;
@@ -102,7 +109,7 @@ static void test_exhausts(void **state)
         past_add(&past, s, &v, (enum hpo_trial_state)(i % 5));
     }
     v = -5;
-    assert_int_equal(sampler_next(&sampler, &past.h, &v, &err), HPO_EDONE);
+    assert_int_equal(sampler_next(&sampler, &past.h, &past.h, &v, &err), HPO_EDONE);
     assert_string_equal(err.msg, "all 10 configurations of the space were tried");
     assert_true(v == -5);
     sampler_close(&sampler);
@@ -121,12 +128,13 @@ static void test_fallback_uniform(void **state)
         struct sampler sampler;
         struct past past = {0};
 
-        sampler_open(&sampler, &fake, NULL, s, seed, &arena, NULL);
+        sampler_open(&sampler, &fake, NULL, &(struct sampler_study){.space = s, .seed = seed},
+                     &arena, NULL);
         v = 1;
         past_add(&past, s, &v, HPO_TRIAL_COMPLETE);
         v = 7;
         past_add(&past, s, &v, HPO_TRIAL_FAIL);
-        assert_int_equal(sampler_next(&sampler, &past.h, &v, NULL), 0);
+        assert_int_equal(sampler_next(&sampler, &past.h, &past.h, &v, NULL), 0);
         count[(int)v]++;
         sampler_close(&sampler);
         past_release(&past);
@@ -146,10 +154,11 @@ static void test_single(void **state)
     double none[1];
 
     past.h.space = s;
-    sampler_open(&sampler, &fake, NULL, s, 1, &arena, NULL);
-    assert_int_equal(sampler_next(&sampler, &past.h, none, &err), 0);
+    sampler_open(&sampler, &fake, NULL, &(struct sampler_study){.space = s, .seed = 1}, &arena,
+                 NULL);
+    assert_int_equal(sampler_next(&sampler, &past.h, &past.h, none, &err), 0);
     past_add(&past, s, none, HPO_TRIAL_COMPLETE);
-    assert_int_equal(sampler_next(&sampler, &past.h, none, &err), HPO_EDONE);
+    assert_int_equal(sampler_next(&sampler, &past.h, &past.h, none, &err), HPO_EDONE);
     assert_string_equal(err.msg, "the only configuration of the space was tried");
     sampler_close(&sampler);
     past_release(&past);
@@ -164,9 +173,10 @@ static void test_infinite(void **state)
     struct past past = {0};
     double v = 1;
 
-    sampler_open(&sampler, &fake, NULL, s, 1, &arena, NULL);
+    sampler_open(&sampler, &fake, NULL, &(struct sampler_study){.space = s, .seed = 1}, &arena,
+                 NULL);
     past_add(&past, s, &v, HPO_TRIAL_COMPLETE);
-    assert_int_equal(sampler_next(&sampler, &past.h, &v, NULL), 0);
+    assert_int_equal(sampler_next(&sampler, &past.h, &past.h, &v, NULL), 0);
     assert_true(v == 1);
     assert_int_equal(((struct fake *)sampler.priv)->calls, 64);
     sampler_close(&sampler);
@@ -182,8 +192,9 @@ static void test_outside(void **state)
     struct hpo_err err;
     double v = -5;
 
-    sampler_open(&sampler, &fake, NULL, s, 1, &arena, NULL);
-    assert_int_equal(sampler_next(&sampler, &h, &v, &err), HPO_ENUMERIC);
+    sampler_open(&sampler, &fake, NULL, &(struct sampler_study){.space = s, .seed = 1}, &arena,
+                 NULL);
+    assert_int_equal(sampler_next(&sampler, &h, &h, &v, &err), HPO_ENUMERIC);
     assert_non_null(strstr(err.msg, "fake"));
     assert_true(v == -5);
     sampler_close(&sampler);
@@ -200,7 +211,7 @@ static void test_other_histories(void **state)
     struct sampler warm;
     struct hpo_err err;
 
-    sampler_open(&warm, &fake, NULL, s, 1, &arena, NULL);
+    sampler_open(&warm, &fake, NULL, &(struct sampler_study){.space = s, .seed = 1}, &arena, NULL);
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < HPO_LEN(rows); i++)
             for (int n = 0; n <= 3; n++) {
@@ -212,9 +223,10 @@ static void test_other_histories(void **state)
                 past.h.space = s;
                 for (int k = 0; k < n; k++)
                     past_add(&past, s, &rows[i][k], HPO_TRIAL_COMPLETE);
-                sampler_open(&cold, &fake, NULL, s, 1, &arena, NULL);
-                rc = sampler_next(&warm, &past.h, &a, &err);
-                assert_int_equal(rc, sampler_next(&cold, &past.h, &b, &err));
+                sampler_open(&cold, &fake, NULL, &(struct sampler_study){.space = s, .seed = 1},
+                             &arena, NULL);
+                rc = sampler_next(&warm, &past.h, &past.h, &a, &err);
+                assert_int_equal(rc, sampler_next(&cold, &past.h, &past.h, &b, &err));
                 assert_int_equal(rc, n == 3 && done[i] ? HPO_EDONE : 0);
                 assert_memory_equal(&a, &b, sizeof(a));
                 sampler_close(&cold);

@@ -23,6 +23,22 @@ struct study_opts { /* study: */
     int seed;
     int epoch;        /* 0 best, 1 last */
     int max_failures; /* this many FAIL in a row stop the study; 0: never */
+
+    /* What else ends a study, and a trial. */
+    double target;      /* in the study's own direction; NaN: none */
+    int patience;       /* finished trials without a better one; 0: any number */
+    double min_delta;   /* by how much better counts */
+    double max_seconds; /* of one trial; NaN: any time */
+    int retries;        /* how often a failed trial is repeated */
+
+    const char *warm_start; /* folder or name of a study whose trials the sampler learns from */
+};
+
+struct sampler_opts {     /* sampler: what stands beside the options of its type */
+    struct hpo_part part; /* ops: struct sampler_ops * */
+    int lag;        /* trial n is sampled and pruned on the results of trials below n - lag + 1
+                       alone; 0: on whatever has ended */
+    int duplicates; /* 0 resample, 1 allow */
 };
 
 struct devices_opts { /* devices: */
@@ -54,11 +70,15 @@ struct study_config {
     struct devices_opts devices;
     struct data_opts data;
     struct folds_opts folds;
-    struct hpo_part sampler, pruner; /* ops: struct sampler_ops *, struct pruner_ops * */
-    struct tr_config trainer;        /* the base: values of `space` not applied */
+    struct sampler_opts sampler;
+    struct hpo_part pruner;    /* ops: struct pruner_ops * */
+    struct hpo_part objective; /* ops: struct objective_ops * */
+    struct tr_config trainer;  /* the base: values of `space` not applied */
     struct hpo_space space;
-    int objective;          /* index into metric_registry */
-    int max_epochs;         /* of any trial: fold * max_epochs + epoch is a step */
+    int metric;     /* index into metric_registry; -1: the objective does not train */
+    int max_epochs; /* of any trial that is trained: fold * max_epochs + epoch is a step */
+    int n_enqueue;  /* study.enqueue: n_enqueue x space.n values, NaN where none is given */
+    const double *enqueue;
     struct yaml_node *tree; /* the checked file with --set applied; typed sections as mappings,
                                paths absolute, name, metric and direction filled in */
     const struct hpo_section *sections; /* study_sections() */

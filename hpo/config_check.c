@@ -224,7 +224,7 @@ static void check_metric(struct config_reader *r)
         config_unknown(r, place(r, "study.metric"), "metric", name, "", "known", &known);
         return;
     }
-    r->c->objective = i;
+    r->c->metric = i;
     maximize = metric_registry[i]->maximize;
     if (direction && !yaml_is_null(direction) && r->c->study.direction != maximize)
         config_mistake(r, direction,

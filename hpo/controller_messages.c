@@ -74,14 +74,14 @@ static int on_epoch(struct run *r, struct worker_proc *w, struct run_slot *s, co
     struct study_trial *t = run_held_by(r, s);
     cJSON *answer;
 
-    if (n < 1 || e[0].n_values <= r->study->config->objective)
+    if (n < 1 || e[0].n_values <= r->study->config->metric)
         return hpo_fail(err, HPO_EFORMAT, "the worker on %s sent a broken report", w->device->name);
     rc = study_report(r->study, t, e, n, &prune, err);
     if (rc)
         return rc;
     s->value = 0;
     for (int i = 0; i < n; i++)
-        s->value += e[i].values[r->study->config->objective] / n;
+        s->value += e[i].values[r->study->config->metric] / n;
     /* What was answered "go" in an earlier attempt is not asked again: the trial would end where it
      * did not when it was left alone. */
     answer = message_new("answer");

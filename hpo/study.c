@@ -191,7 +191,7 @@ int study_open(struct study *s, const struct study_config *c, const char *dir,
     if (!rc)
         rc = load_trials(s, err);
     if (!rc)
-        rc = sampler_open(&s->sampler, c->sampler.ops, c->sampler.priv,
+        rc = sampler_open(&s->sampler, c->sampler.part.ops, c->sampler.part.priv,
                           &(struct sampler_study){.space = &c->space,
                                                   .seed = (uint64_t)c->study.seed,
                                                   .trials = c->study.trials},
@@ -370,7 +370,7 @@ int study_report(struct study *s, struct study_trial *t, const struct tr_epoch *
     int rc = 0;
 
     for (int i = 0; i < n; i++)
-        point.value += flip(s, e[i].values[s->config->objective]) / n;
+        point.value += flip(s, e[i].values[s->config->metric]) / n;
     for (int i = 0; i < n && !rc; i++)
         rc = store_epoch(s, t, &e[i], i == n - 1 ? &point : NULL, err);
     if (rc)

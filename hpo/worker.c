@@ -204,7 +204,7 @@ static int train(struct slot *s, struct tr_result *result, bool *pruned, struct 
         .run = c->folds.run > 0 ? c->folds.run : c->folds.k,
         .order = (enum tr_order)c->folds.order,
         .seed = (uint64_t)c->study.seed,
-        .objective = c->objective,
+        .objective = c->metric,
         .last_epoch = c->study.epoch == 1,
         .dir = s->dir,
         .report = on_report,

@@ -113,7 +113,7 @@ static void print_text(const struct found *f, struct str *ret)
 
     str_addf(ret, "study      %s: %s %s, %d trials\n", c->study.name,
              c->study.direction ? "maximize" : "minimize", c->study.metric_name, c->study.trials);
-    str_addf(ret, "sampler    %s\npruner     %s\n", hpo_plugin_of(c->sampler.ops)->name,
+    str_addf(ret, "sampler    %s\npruner     %s\n", hpo_plugin_of(c->sampler.part.ops)->name,
              hpo_plugin_of(c->pruner.ops)->name);
     str_addf(ret, "space      %d parameter%s", c->space.n, c->space.n == 1 ? "" : "s");
     if (f->count >= 0)
@@ -147,7 +147,7 @@ static void print_json(const struct found *f, struct str *ret)
     json_put_string(j, "direction", c->study.direction ? "maximize" : "minimize");
     json_put_string(j, "metric", c->study.metric_name);
     json_put_number(j, "trials", c->study.trials);
-    json_put_string(j, "sampler", hpo_plugin_of(c->sampler.ops)->name);
+    json_put_string(j, "sampler", hpo_plugin_of(c->sampler.part.ops)->name);
     json_put_string(j, "pruner", hpo_plugin_of(c->pruner.ops)->name);
     json_put_number(j, "parameters", c->space.n);
     json_put_number(j, "configurations", f->count >= 0 ? (double)f->count : NAN);

@@ -24,7 +24,7 @@ static int check_sampler(const struct study_config *c, struct hpo_err *err)
 {
     struct arena a = {0};
     struct sampler s = {0};
-    int rc = sampler_open(&s, c->sampler.ops, c->sampler.priv,
+    int rc = sampler_open(&s, c->sampler.part.ops, c->sampler.part.priv,
                           &(struct sampler_study){.space = &c->space,
                                                   .seed = (uint64_t)c->study.seed,
                                                   .trials = c->study.trials},

@@ -41,7 +41,7 @@ static void print_epoch(const struct run_event *e, const struct run_view *r)
         const struct tr_epoch *x = &e->epoch[i];
 
         printf("trial %d fold %d epoch %d: %s %.4f, train loss %.4f", e->trial->number, x->fold,
-               x->epoch, c->study.metric_name, x->values[c->objective], x->train_loss);
+               x->epoch, c->study.metric_name, x->values[c->metric], x->train_loss);
         if (x->images_per_s > 0) /* not of an epoch that an earlier run trained */
             printf(", %.0f images/s", x->images_per_s);
         printf("\n");

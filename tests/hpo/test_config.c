@@ -27,7 +27,7 @@ static void test_defaults(void **state)
     assert_int_equal(f.c.study.max_failures, 5);
     assert_true(isnan(f.c.study.timeout));
     assert_int_equal(f.c.study.direction, 1);
-    assert_string_equal(metric_registry[f.c.objective]->plugin.name, "accuracy");
+    assert_string_equal(metric_registry[f.c.metric]->plugin.name, "accuracy");
     assert_string_equal(type_of(f.c.sampler), "random");
     assert_string_equal(type_of(f.c.pruner), "none");
     assert_string_equal(f.c.devices.use, "auto");

@@ -28,7 +28,7 @@ static void test_defaults(void **state)
     assert_true(isnan(f.c.study.timeout));
     assert_int_equal(f.c.study.direction, 1);
     assert_string_equal(metric_registry[f.c.metric]->plugin.name, "accuracy");
-    assert_string_equal(type_of(f.c.sampler), "random");
+    assert_string_equal(type_of(f.c.sampler.part), "random");
     assert_string_equal(type_of(f.c.pruner), "none");
     assert_string_equal(f.c.devices.use, "auto");
     assert_int_equal(f.c.devices.threads, -1);
@@ -265,7 +265,7 @@ static void test_sets(void **state)
     assert_int_equal(config_open_n(&f, text, strlen(text), good, (int)HPO_LEN(good)), 0);
     assert_int_equal(f.c.study.trials, 4);
     assert_true(isnan(f.c.study.timeout));
-    assert_string_equal(type_of(f.c.sampler), "grid");
+    assert_string_equal(type_of(f.c.sampler.part), "grid");
     assert_string_equal(type_of(f.c.trainer.model), "resnet");
     assert_string_equal(type_of(f.c.trainer.schedule), "cosine");
     assert_int_equal(f.c.folds.k, 2);

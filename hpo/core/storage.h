@@ -16,7 +16,7 @@ struct hpo_study_info {
     bool maximize;
     const char *metric;
     const char *config; /* the resolved study file as text */
-    const char *digest; /* of what must not change between runs: "key=value" lines, see hpo/study.c */
+    const char *digest; /* of what must not change between runs: "key=value" lines */
     double created;     /* seconds since 1970 */
     bool interrupted;   /* the last run was stopped before it was done */
 };
@@ -56,15 +56,29 @@ struct storage_ops {
     int (*update_study)(struct storage *s, const struct hpo_study_info *info, struct hpo_err *err);
 
     /* Every trial, by number, allocated in a. Parameters that the space does not have, or outside
-     * its distributions, are left NaN. space may be NULL: trials come without values. */
+     * its distributions, are left NaN; a choice is found by what it is, wherever it stands in the
+     * list now. A WAITING trial has the values that were given, also those whose `when` waits for
+     * a value to come. space may be NULL: trials come without values. */
     int (*load_trials)(struct storage *s, const struct hpo_space *space, struct arena *a,
                        struct hpo_trial **ret, int *ret_n, struct hpo_err *err);
 
-    /* Insert a RUNNING trial with its parameters; t->number must be the count of trials so far.
-     * Sets t->id. */
+    /* Insert a RUNNING trial with its parameters, and retry and retry_of when retry > 0; t->number
+     * must be the count of trials so far, else HPO_EBUSY: another program has added some. Sets
+     * t->id. Synced with the next finish, as a report is: sampling is a pure function, so a trial
+     * that a power loss takes comes again under its number. */
     int (*add_trial)(struct storage *s, const struct hpo_space *space, struct hpo_trial *t,
                      struct hpo_err *err);
-    /* A worker takes it up (attempt counted from 1). Synced with the next finish, as a report is. */
+    /* Insert a WAITING trial that somebody asked for: those of t->values that are not NaN are given
+     * (Optuna's fixed_params), the others will be sampled. t->number as in add_trial; sets t->id,
+     * t->started stays 0. */
+    int (*enqueue)(struct storage *s, const struct hpo_space *space, struct hpo_trial *t,
+                   struct hpo_err *err);
+    /* A WAITING trial (t->id) becomes RUNNING with all of t->values, at t->started (0: now). Synced
+     * with the next finish: until then it may be WAITING again after a power loss. HPO_EBUSY: it
+     * is no longer WAITING, another program has taken it. */
+    int (*claim)(struct storage *s, const struct hpo_space *space, struct hpo_trial *t,
+                 struct hpo_err *err);
+    /* A worker takes it up (attempt counted from 1). Synced with the next finish. */
     int (*start_attempt)(struct storage *s, int64_t trial_id, int attempt, const char *device,
                          int64_t pid, struct hpo_err *err);
     /* One epoch: our tables, and (point not NULL) Optuna's intermediate value. A report that is
@@ -75,6 +89,23 @@ struct storage_ops {
                   const struct hpo_point *point, struct hpo_err *err);
     /* t->state, value, folds, ended, seconds, reason; in one durable transaction. */
     int (*finish)(struct storage *s, const struct hpo_trial *t, struct hpo_err *err);
+
+    /* Trials taken over from an earlier study, for samplers: t[i].number is i - n, finished, with
+     * state, value and values (kept by name and by what a choice is, so that they outlive a change
+     * of the space). Once: HPO_EFORMAT when there are some already. n may be 0. */
+    int (*add_priors)(struct storage *s, const struct hpo_space *space, const struct hpo_trial *t,
+                      int n, struct hpo_err *err);
+    /* In order of number, allocated in a; values as in load_trials. None: *ret_n is 0. */
+    int (*load_priors)(struct storage *s, const struct hpo_space *space, struct arena *a,
+                       struct hpo_trial **ret, int *ret_n, struct hpo_err *err);
+
+    /* What lies between begin and commit becomes one transaction, durable when commit returns and
+     * lost as a whole before: one sync for several trials. Loading sees what was done so far. An
+     * operation that fails undoes itself alone, and the others are kept by commit; only where the
+     * disk took everything back (no room, an I/O error) does every further operation fail, commit
+     * too, with nothing stored since begin. Either way commit ends the transaction. No nesting. */
+    int (*begin)(struct storage *s, struct hpo_err *err);
+    int (*commit)(struct storage *s, struct hpo_err *err);
 
     /* The epochs of a trial in order of (fold, epoch); for reports. Called once an epoch. */
     int (*each_epoch)(struct storage *s, int64_t trial_id,

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/json.h"
 #include "base/str.h"
 #include "hpo/core/space.h"
 
@@ -27,11 +28,26 @@ bool column_time_read(const char *text, double *ret);
 
 /* The parameter as Optuna's distribution_json. */
 void distribution_write(const struct hpo_param *p, struct str *ret);
-/* Do values stored under this distribution mean the same for p: same class, log and (for a
- * categorical) choices, which is what Optuna itself demands? Bounds and step may differ. */
-bool distribution_compatible(const struct hpo_param *p, const char *json, size_t n);
+/* What a stored distribution makes of a value of p. Bounds and step may differ, and choices may
+ * stand elsewhere in the list: the study file may have been extended since. (Optuna reads such a
+ * study as well, trial by trial. It goes on with one whose bounds have grown, but refuses to
+ * suggest a categorical parameter whose choices differ from those of an earlier trial.) */
+struct distribution {
+    bool compatible; /* same class and log */
+    int n, *choice;  /* CATEGORICAL: where each stored choice stands now, -1: gone */
+};
+void distribution_read(const struct hpo_param *p, const char *json, size_t n,
+                       struct distribution *ret);
+void distribution_release(struct distribution *d);
+/* The value of p that was stored, NaN when p does not have it. */
+double distribution_value(const struct hpo_param *p, const struct distribution *d, double stored);
 /* Is v a value of p (in bounds, on its grid)? */
 bool distribution_contains(const struct hpo_param *p, double v);
+
+/* A value as what it is to people (Optuna's external representation), in JSON: 0.1, 64, "sgd". */
+void param_write(const struct hpo_param *p, double v, struct str *ret);
+/* NaN: it is not a value of p. */
+double param_read(const struct hpo_param *p, const cJSON *j);
 
 /* Append a text, each byte that is not UTF-8 as a '?': Python cannot read such a column at all, and
  * nothing that prints JSON may pass it on. */

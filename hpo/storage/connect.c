@@ -110,6 +110,8 @@ int db_read(struct db *db, int (*fn)(struct db *db, void *arg, struct hpo_err *e
 {
     int rc = 0;
 
+    if (db->grouped) /* the transaction that is open is a snapshot, with its own changes in it */
+        return fn(db, arg, err);
     if (!overtaken(db)) {
         rc = snapshot(db, fn, arg, err);
         if (!overtaken(db))
@@ -200,7 +202,9 @@ static int open_writer(struct db *db, struct hpo_err *err)
     /* The file is changed (by the journal mode) only once it is known to be ours. */
     if (!rc)
         rc = db_read(db, check, NULL, err);
-    return rc ? rc : use_wal(db, err);
+    if (!rc)
+        rc = use_wal(db, err);
+    return rc ? rc : schema_migrate(db, err);
 }
 
 int db_open(struct db *db, const char *path, enum storage_mode mode, struct hpo_err *err)

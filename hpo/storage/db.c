@@ -141,7 +141,7 @@ int db_exec(struct db *db, const char *sql, struct hpo_err *err)
     return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_fail(db, err);
 }
 
-int db_begin(struct db *db, bool durable, struct hpo_err *err)
+static int set_level(struct db *db, bool durable, struct hpo_err *err)
 {
     /* Without a log that is replayed, NORMAL could damage the file, not only lose the last rows. */
     int level = durable || !db->wal ? 2 : 1;
@@ -154,6 +154,27 @@ int db_begin(struct db *db, bool durable, struct hpo_err *err)
             return rc;
         db->synchronous = level;
     }
+    return 0;
+}
+
+static int group_lost(struct db *db, struct hpo_err *err)
+{
+    return hpo_fail(err, HPO_EIO,
+                    "%s: an earlier failure took back all that was being stored; nothing that was "
+                    "stored before is lost: run the same command again",
+                    db->path);
+}
+
+int db_begin(struct db *db, bool durable, struct hpo_err *err)
+{
+    int rc;
+
+    if (db->grouped && sqlite3_get_autocommit(db->handle))
+        return group_lost(db, err);
+    if (db->grouped)
+        return db_exec(db, "SAVEPOINT operation", err);
+    if ((rc = set_level(db, durable, err)))
+        return rc;
     /* IMMEDIATE: a transaction that reads first and then wants to write is refused at once when
      * another has written meanwhile; this one waits its turn. */
     return db_exec(db, "BEGIN IMMEDIATE", err);
@@ -162,14 +183,37 @@ int db_begin(struct db *db, bool durable, struct hpo_err *err)
 int db_end(struct db *db, int rc, struct hpo_err *err)
 {
     if (!rc)
-        rc = db_exec(db, "COMMIT", err);
+        rc = db_exec(db, db->grouped ? "RELEASE operation" : "COMMIT", err);
     if (rc) {
         /* A full disk may have rolled back already. */
         if (!sqlite3_get_autocommit(db->handle))
-            sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+            sqlite3_exec(db->handle,
+                         db->grouped ? "ROLLBACK TO operation; RELEASE operation" : "ROLLBACK",
+                         NULL, NULL, NULL);
         db->n_metrics = 0; /* they may have been rolled back too */
     }
     return rc;
+}
+
+int db_begin_group(struct db *db, struct hpo_err *err)
+{
+    int rc;
+
+    if (db->grouped)
+        return hpo_fail(err, HPO_EBUSY, "%s: a group of changes is open already", db->path);
+    if (!(rc = db_begin(db, true, err)))
+        db->grouped = true;
+    return rc;
+}
+
+int db_commit_group(struct db *db, struct hpo_err *err)
+{
+    if (!db->grouped)
+        return hpo_fail(err, HPO_EBUSY, "%s: no group of changes is open", db->path);
+    db->grouped = false;
+    if (sqlite3_get_autocommit(db->handle))
+        return group_lost(db, err);
+    return db_end(db, 0, err);
 }
 
 /* ---------------------------------------------------------------- columns */

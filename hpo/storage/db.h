@@ -31,6 +31,9 @@ enum db_sql {
     DB_LAST_NUMBER,
     DB_ADD_TRIAL,
     DB_ADD_HPO_TRIAL,
+    DB_ADD_RETRY,
+    DB_GET_RETRIES,
+    DB_CLAIM_TRIAL,
     DB_ADD_PARAM,
     DB_GET_STATE,
     DB_ADD_ATTEMPT,
@@ -50,6 +53,13 @@ enum db_sql {
     DB_LOAD_POINTS,
     DB_LOAD_FOLDS,
     DB_LOAD_EPOCHS,
+    DB_LOAD_ATTRS,
+    DB_LOAD_RETRIES,
+    DB_GET_PRIOR,
+    DB_ADD_PRIOR,
+    DB_ADD_PRIOR_PARAM,
+    DB_LOAD_PRIORS,
+    DB_LOAD_PRIOR_PARAMS,
     DB_SQL_COUNT
 };
 extern const char *const db_sql_text[DB_SQL_COUNT];
@@ -67,6 +77,8 @@ struct db {
     bool immutable;     /* opened as a file that nobody writes: see db_read */
     struct stat opened; /* the file when it was opened so */
     int synchronous;    /* the current PRAGMA: 1 NORMAL, 2 FULL */
+    bool grouped;       /* between db_begin_group and db_commit_group */
+    int format;         /* of our tables; below SCHEMA_FORMAT only in mode READ */
     sqlite3_stmt *statements[DB_SQL_COUNT];
     int64_t study_id; /* 0: none yet */
     bool maximize;
@@ -87,8 +99,7 @@ struct db_value {
 };
 #define DB_INT(v) ((struct db_value){.type = DB_VALUE_INT, .i = (v)})
 #define DB_REAL(v) ((struct db_value){.type = DB_VALUE_REAL, .d = (v)}) /* NaN: NULL */
-#define DB_TEXT(v) ((struct db_value){.type = DB_VALUE_TEXT, .s = (v)}) /* NULL: NULL; not copied \
-                                                                         */
+#define DB_TEXT(v) ((struct db_value){.type = DB_VALUE_TEXT, .s = (v)}) /* not copied */
 
 int db_open(struct db *db, const char *path, enum storage_mode mode, struct hpo_err *err);
 void db_close(struct db *db); /* empties the log into the file; a zeroed one is valid */
@@ -114,10 +125,13 @@ int db_run(struct db *db, enum db_sql which, const struct db_value *values, int 
            HPO_LEN(((struct db_value[]){__VA_ARGS__})), err)
 int db_exec(struct db *db, const char *sql, struct hpo_err *err);
 
-/* BEGIN IMMEDIATE. */
+/* BEGIN IMMEDIATE; a savepoint inside a group, whose commit is durable. */
 int db_begin(struct db *db, bool durable, struct hpo_err *err);
 /* COMMIT when rc is 0, else (or when it fails) ROLLBACK. Returns rc or the commit's failure. */
 int db_end(struct db *db, int rc, struct hpo_err *err);
+/* storage_ops.begin and commit. */
+int db_begin_group(struct db *db, struct hpo_err *err);
+int db_commit_group(struct db *db, struct hpo_err *err);
 
 /* Run fn on one snapshot. A file that nobody writes is read without making its -wal and -shm
  * files, which a reader would leave behind (and which need a writable folder); should a writer
@@ -140,12 +154,30 @@ int study_find(struct db *db, struct hpo_study_info *ret, struct arena *a, struc
 /* Its rows, inside a transaction. */
 int study_add(struct db *db, const struct hpo_study_info *info, struct hpo_err *err);
 
+/* Inside a transaction: the rows of a trial that runs from now on or waits; its id -> *ret. */
+int trial_add(struct db *db, const struct hpo_space *space, const struct hpo_trial *t, int64_t *ret,
+              struct hpo_err *err);
+int trial_enqueue(struct db *db, const struct hpo_space *space, const struct hpo_trial *t,
+                  int64_t *ret, struct hpo_err *err);
+int trial_claim(struct db *db, const struct hpo_space *space, const struct hpo_trial *t,
+                struct hpo_err *err);
+
 /* The rows of a trial that ends, inside a transaction. */
 int trial_end(struct db *db, const struct hpo_trial *t, struct hpo_err *err);
 
 /* The work of storage_ops.load_trials and each_epoch, in a read transaction. */
 int load_trials(struct db *db, const struct hpo_space *space, struct arena *a,
                 struct hpo_trial **ret, int *ret_n, struct hpo_err *err);
+/* Of the trials just read, by number: enqueued, retry, retry_of, and the values (space->n of them,
+ * NULL without a space) that a WAITING trial was given. find: the trial with an id, or NULL. */
+int load_attrs(struct db *db, const struct hpo_space *space,
+               struct hpo_trial *(*find)(void *arg, int64_t id), void *arg, double *values,
+               struct hpo_err *err);
+int load_priors(struct db *db, const struct hpo_space *space, struct arena *a,
+                struct hpo_trial **ret, int *ret_n, struct hpo_err *err);
+/* Inside a transaction. */
+int priors_add(struct db *db, const struct hpo_space *space, const struct hpo_trial *t, int n,
+               struct hpo_err *err);
 int load_epochs(struct db *db, int64_t trial_id, struct arena *a, struct hpo_epoch_report **ret,
                 int *ret_n, struct hpo_err *err);
 

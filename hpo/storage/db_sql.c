@@ -19,18 +19,30 @@ const char *const db_sql_text[DB_SQL_COUNT] = {
                      " WHERE study_id = ?",
 
     /* The largest trial_id has the largest number: Optuna counts the ones before it. */
-    [DB_LAST_NUMBER] = "SELECT number FROM trials WHERE study_id = ? ORDER BY trial_id DESC LIMIT 1",
+    [DB_LAST_NUMBER] =
+        "SELECT number FROM trials WHERE study_id = ? ORDER BY trial_id DESC LIMIT 1",
     [DB_ADD_TRIAL] = "INSERT INTO trials (number, study_id, state, datetime_start)"
-                     " VALUES (?, ?, 'RUNNING', ?)",
+                     " VALUES (?, ?, ?, ?)",
+    /* A trial that another program made has no row of ours yet. */
     [DB_ADD_HPO_TRIAL] = "INSERT INTO hpo_trials (trial_id, started, seconds, attempts)"
-                         " VALUES (?, ?, 0, 0)",
+                         " VALUES (?, ?, 0, 0) ON CONFLICT (trial_id) DO UPDATE SET"
+                         " started = excluded.started",
+    [DB_ADD_RETRY] = "INSERT INTO hpo_retries (trial_id, retry, retry_of) VALUES (?, ?, ?)",
+    [DB_GET_RETRIES] = "SELECT t.number FROM hpo_retries r JOIN trials t USING (trial_id)"
+                       " WHERE r.retry_of = ? AND r.retry < ? AND t.study_id = ?"
+                       " ORDER BY t.number",
+    [DB_CLAIM_TRIAL] = "UPDATE trials SET state = 'RUNNING', datetime_start = ?"
+                       " WHERE trial_id = ? AND study_id = ? AND state = 'WAITING'",
+    /* Optuna's own retries wait with their parameters already there. */
     [DB_ADD_PARAM] = "INSERT INTO trial_params"
-                     " (trial_id, param_name, param_value, distribution_json) VALUES (?, ?, ?, ?)",
+                     " (trial_id, param_name, param_value, distribution_json) VALUES (?, ?, ?, ?)"
+                     " ON CONFLICT (trial_id, param_name) DO UPDATE SET"
+                     " param_value = excluded.param_value,"
+                     " distribution_json = excluded.distribution_json",
     [DB_GET_STATE] = "SELECT state, number FROM trials WHERE trial_id = ? AND study_id = ?",
     [DB_ADD_ATTEMPT] = "INSERT INTO hpo_attempts (trial_id, attempt, device, pid, started)"
                        " VALUES (?, ?, ?, ?, ?) ON CONFLICT (trial_id, attempt) DO UPDATE SET"
                        " device = excluded.device, pid = excluded.pid, started = excluded.started",
-    /* A trial that another program started has no row of ours yet. */
     [DB_SET_ATTEMPT] = "INSERT INTO hpo_trials (trial_id, attempts, device, seconds)"
                        " VALUES (?, ?, ?, 0) ON CONFLICT (trial_id) DO UPDATE SET"
                        " attempts = max(attempts, excluded.attempts), device = excluded.device",
@@ -77,4 +89,15 @@ const char *const db_sql_text[DB_SQL_COUNT] = {
     [DB_LOAD_EPOCHS] = "SELECT e.fold, e.epoch, e.metric_id, m.name, e.value FROM hpo_epochs e"
                        " JOIN hpo_metrics m USING (metric_id) WHERE e.trial_id = ?"
                        " ORDER BY e.fold, e.epoch, e.metric_id",
+    [DB_LOAD_ATTRS] = "SELECT trial_id, \"key\", value_json FROM trial_system_attributes"
+                      " WHERE \"key\" IN ('fixed_params', 'failed_trial', 'retry_history')",
+    [DB_LOAD_RETRIES] = "SELECT trial_id, retry, retry_of FROM hpo_retries",
+
+    [DB_GET_PRIOR] = "SELECT 1 FROM hpo_priors LIMIT 1",
+    [DB_ADD_PRIOR] = "INSERT INTO hpo_priors (number, state, value, value_type)"
+                     " VALUES (?, ?, ?, ?)",
+    [DB_ADD_PRIOR_PARAM] = "INSERT INTO hpo_prior_params (number, name, value_json)"
+                           " VALUES (?, ?, ?)",
+    [DB_LOAD_PRIORS] = "SELECT number, state, value, value_type FROM hpo_priors ORDER BY number",
+    [DB_LOAD_PRIOR_PARAMS] = "SELECT number, name, value_json FROM hpo_prior_params",
 };

@@ -1,8 +1,11 @@
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "hpo/storage/columns.h"
+
+#define CHOICES_MAX 65536 /* that are read; none that we write has near as many */
 
 static const char *const classes[] = {
     [HPO_PARAM_FLOAT] = "FloatDistribution",
@@ -100,35 +103,93 @@ static bool same_choice(const struct hpo_choice *c, const cJSON *j)
     return false;
 }
 
-static bool same_choices(const struct hpo_param *p, const cJSON *choices)
+void param_write(const struct hpo_param *p, double v, struct str *ret)
 {
-    const cJSON *j;
-    int i = 0;
-
-    if (!cJSON_IsArray(choices))
-        return false;
-    cJSON_ArrayForEach(j, choices)
-    {
-        if (i >= p->n_choices || !same_choice(&p->choices[i], j))
-            return false;
-        i++;
-    }
-    return i == p->n_choices;
+    if (p->kind == HPO_PARAM_FLOAT)
+        add_float(v, ret);
+    else if (p->kind == HPO_PARAM_INT)
+        str_addf(ret, "%.0f", v + 0.0); /* no "-0" */
+    else if (v >= 0 && v < p->n_choices)
+        add_choice(&p->choices[(int)v], ret);
+    else
+        str_add(ret, "null");
 }
 
-bool distribution_compatible(const struct hpo_param *p, const char *json, size_t n)
+/* Where a choice stands now, -1: nowhere. Mostly where it stood before. */
+static int find_choice(const struct hpo_param *p, const cJSON *j, int stood)
+{
+    if (stood < p->n_choices && same_choice(&p->choices[stood], j))
+        return stood;
+    for (int i = 0; i < p->n_choices; i++)
+        if (same_choice(&p->choices[i], j))
+            return i;
+    return -1;
+}
+
+double param_read(const struct hpo_param *p, const cJSON *j)
+{
+    double v = NAN;
+
+    if (p->kind == HPO_PARAM_CATEGORICAL) {
+        int i = find_choice(p, j, 0);
+
+        return i < 0 ? NAN : i;
+    }
+    if (cJSON_IsNumber(j))
+        v = j->valuedouble;
+    return distribution_contains(p, v) ? v : NAN;
+}
+
+static bool read_choices(const struct hpo_param *p, const cJSON *choices, struct distribution *ret)
+{
+    const cJSON *j;
+    int n = 0;
+
+    if (!cJSON_IsArray(choices) || cJSON_GetArraySize(choices) > CHOICES_MAX)
+        return false;
+    ret->choice = xcalloc((size_t)cJSON_GetArraySize(choices) + 1, sizeof(*ret->choice));
+    cJSON_ArrayForEach(j, choices)
+    {
+        ret->choice[n] = find_choice(p, j, n);
+        n++;
+    }
+    ret->n = n;
+    return true;
+}
+
+void distribution_read(const struct hpo_param *p, const char *json, size_t n,
+                       struct distribution *ret)
 {
     cJSON *j = json_parse(json, n);
     const char *name = j ? json_get_string(j, "name") : NULL;
     const cJSON *attributes = j ? cJSON_GetObjectItemCaseSensitive(j, "attributes") : NULL;
     bool ok = name && !strcmp(name, classes[p->kind]) && cJSON_IsObject(attributes);
 
+    *ret = (struct distribution){0};
     if (ok && p->kind == HPO_PARAM_CATEGORICAL)
-        ok = same_choices(p, cJSON_GetObjectItemCaseSensitive(attributes, "choices"));
+        ok = read_choices(p, cJSON_GetObjectItemCaseSensitive(attributes, "choices"), ret);
     else if (ok) /* an absent "log" is its default, false */
         ok = p->log == cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(attributes, "log"));
+    ret->compatible = ok;
     cJSON_Delete(j);
-    return ok;
+}
+
+void distribution_release(struct distribution *d)
+{
+    free(d->choice);
+    *d = (struct distribution){0};
+}
+
+double distribution_value(const struct hpo_param *p, const struct distribution *d, double stored)
+{
+    if (!d->compatible)
+        return NAN;
+    if (p->kind == HPO_PARAM_CATEGORICAL) {
+        if (!(stored >= 0 && stored < d->n) || stored != floor(stored))
+            return NAN;
+        stored = d->choice[(int)stored];
+    }
+    return distribution_contains(p, stored) ? stored : NAN;
 }
 
 bool distribution_contains(const struct hpo_param *p, double v)

@@ -21,7 +21,8 @@ struct id_index {
  */
 struct seen {
     struct str text;
-    bool known, compatible;
+    bool known;
+    struct distribution as;
 };
 
 struct loader {
@@ -148,15 +149,16 @@ static int find_param(const struct hpo_space *space, const char *name, int after
     return -1;
 }
 
-static bool compatible(struct seen *seen, const struct hpo_param *p, const char *json)
+static double read_value(struct seen *seen, const struct hpo_param *p, const char *json, double v)
 {
     if (!seen->known || strcmp(str_c(&seen->text), json)) {
         str_clear(&seen->text);
         str_add(&seen->text, json);
-        seen->compatible = distribution_compatible(p, json, strlen(json));
+        distribution_release(&seen->as);
+        distribution_read(p, json, strlen(json), &seen->as);
         seen->known = true;
     }
-    return seen->compatible;
+    return distribution_value(p, &seen->as, v);
 }
 
 static int read_params(struct loader *l, struct hpo_err *err)
@@ -178,12 +180,14 @@ static int read_params(struct loader *l, struct hpo_err *err)
         if (k < 0)
             continue;
         last = k;
-        if (distribution_contains(&space->params[k], v) &&
-            compatible(&seen[k], &space->params[k], json))
+        v = read_value(&seen[k], &space->params[k], json, v);
+        if (!isnan(v))
             l->values[(size_t)t->number * (size_t)space->n + (size_t)k] = v;
     }
-    for (int i = 0; i < space->n; i++)
+    for (int i = 0; i < space->n; i++) {
         str_release(&seen[i].text);
+        distribution_release(&seen[i].as);
+    }
     free(seen);
     return rc;
 }
@@ -191,22 +195,31 @@ static int read_params(struct loader *l, struct hpo_err *err)
 static int add_values(struct loader *l, struct hpo_err *err)
 {
     size_t n = (size_t)l->n * (size_t)l->space->n;
-    int rc;
 
     l->values = ARENA_ARRAY(l->a, double, n + 1);
     for (size_t i = 0; i < n; i++)
         l->values[i] = NAN;
     l->hint = 0;
-    if ((rc = read_params(l, err)))
-        return rc;
+    return read_params(l, err);
+}
+
+/* Hand the values out, once all are there. */
+static void give_values(struct loader *l)
+{
     for (int i = 0; i < l->n; i++) {
         double *values = l->values + (size_t)i * (size_t)l->space->n;
 
-        /* Another program may have set what the study file's `when` rules out. */
-        hpo_space_mask(l->space, values);
+        /* Another program may have set what the study file's `when` rules out. What was given to
+         * a trial that waits may depend on what is yet to be sampled. */
+        if (l->trials[i].state != HPO_TRIAL_WAITING)
+            hpo_space_mask(l->space, values);
         l->trials[i].values = values;
     }
-    return 0;
+}
+
+static struct hpo_trial *find_any(void *arg, int64_t id)
+{
+    return find(arg, id);
 }
 
 /* ---------------------------------------------------------------- points and folds */
@@ -329,6 +342,10 @@ int load_trials(struct db *db, const struct hpo_space *space, struct arena *a,
 
     if (!rc && space)
         rc = add_values(&l, err);
+    if (!rc)
+        rc = load_attrs(db, space, find_any, &l, l.values, err);
+    if (!rc && space)
+        give_values(&l);
     if (!rc)
         rc = read_points(&l, err);
     if (!rc)

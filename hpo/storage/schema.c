@@ -81,20 +81,32 @@ static const char our_tables[] =
     " fold INTEGER NOT NULL, epoch INTEGER NOT NULL, value REAL, seconds REAL,"
     " PRIMARY KEY (trial_id, fold)) WITHOUT ROWID;";
 
-static const char *const optuna_names[] = {"studies", "study_directions",
-    "study_system_attributes", "trials", "trial_user_attributes", "trial_system_attributes",
-    "trial_params", "trial_values", "trial_intermediate_values", "version_info",
-    "alembic_version"};
-static const char *const our_names[] = {"hpo_study", "hpo_trials", "hpo_attempts", "hpo_metrics",
-    "hpo_epochs", "hpo_folds"};
+/* retry_of: the number of the trial whose failure began it. Of trials taken over from an earlier
+ * study, parameters are kept as what they are to people (JSON), whatever becomes of the space. */
+static const char tables_of_2[] =
+    "CREATE TABLE hpo_retries (trial_id INTEGER PRIMARY KEY REFERENCES trials (trial_id),"
+    " retry INTEGER NOT NULL, retry_of INTEGER NOT NULL);"
+    "CREATE TABLE hpo_priors (number INTEGER PRIMARY KEY, state TEXT NOT NULL, value REAL,"
+    " value_type TEXT);"
+    "CREATE TABLE hpo_prior_params (number INTEGER NOT NULL REFERENCES hpo_priors (number),"
+    " name TEXT NOT NULL, value_json TEXT NOT NULL, PRIMARY KEY (number, name)) WITHOUT ROWID;";
+
+static const char *const optuna_names[] = {
+    "studies",      "study_directions",      "study_system_attributes",
+    "trials",       "trial_user_attributes", "trial_system_attributes",
+    "trial_params", "trial_values",          "trial_intermediate_values",
+    "version_info", "alembic_version"};
+static const char *const our_names[] = {"hpo_study",   "hpo_trials", "hpo_attempts",
+                                        "hpo_metrics", "hpo_epochs", "hpo_folds"};
+static const char *const names_of_2[] = {"hpo_retries", "hpo_priors", "hpo_prior_params"};
 
 /* The revisions whose tables are the ones above. A file stamped v3.0.0.d opens in Optuna 3.0 and
  * 3.1 (people change the row to that end); it lacks an index. */
 static const char *const revisions[] = {SCHEMA_OPTUNA, "v3.0.0.d"};
 
 /* The first column of the first row of a query with at most one text parameter. */
-static int query(struct db *db, const char *sql, const char *arg, sqlite3_stmt **ret,
-                 bool *ret_row, struct hpo_err *err)
+static int query(struct db *db, const char *sql, const char *arg, sqlite3_stmt **ret, bool *ret_row,
+                 struct hpo_err *err)
 {
     sqlite3_stmt *s = NULL;
     int rc;
@@ -147,7 +159,24 @@ int schema_create(struct db *db, struct hpo_err *err)
     rc = db_exec(db, optuna_tables, err);
     if (!rc)
         rc = db_exec(db, our_tables, err);
+    if (!rc)
+        rc = db_exec(db, tables_of_2, err);
     return db_end(db, rc, err);
+}
+
+int schema_migrate(struct db *db, struct hpo_err *err)
+{
+    int rc;
+
+    if (db->format == SCHEMA_FORMAT)
+        return 0;
+    if ((rc = db_begin(db, true, err)))
+        return rc;
+    if (!(rc = db_exec(db, tables_of_2, err)))
+        rc = db_exec(db, "UPDATE hpo_study SET format = 2", err);
+    if (!(rc = db_end(db, rc, err)))
+        db->format = SCHEMA_FORMAT;
+    return rc;
 }
 
 /* How many of the names are ordinary tables: a view or a virtual table in their place could run
@@ -172,6 +201,13 @@ static int count_tables(struct db *db, const char *const *names, int n, int *ret
     return 0;
 }
 
+static int lacks_tables(struct db *db, struct hpo_err *err)
+{
+    return db_bad(db, err,
+                  "lacks some of the tables of a study: it is damaged, or another program "
+                  "has changed it");
+}
+
 static int check_tables(struct db *db, struct hpo_err *err)
 {
     int optuna, ours, rc;
@@ -188,8 +224,7 @@ static int check_tables(struct db *db, struct hpo_err *err)
     if (!optuna && !ours)
         return db_bad(db, err,
                       "is a database of another program: choose another study name or folder");
-    return db_bad(db, err, "lacks some of the tables of a study: it is damaged, or another program "
-                           "has changed it");
+    return lacks_tables(db, err);
 }
 
 static int check_optuna_version(struct db *db, struct hpo_err *err)
@@ -219,15 +254,19 @@ static int check_optuna_version(struct db *db, struct hpo_err *err)
 int schema_check(struct db *db, struct hpo_err *err)
 {
     int64_t format;
-    int rc;
+    int newer, rc;
 
     if ((rc = check_tables(db, err)) || (rc = check_optuna_version(db, err)) ||
-        (rc = query_int(db, "SELECT max(format) FROM hpo_study", NULL, &format, err)))
+        (rc = query_int(db, "SELECT max(format) FROM hpo_study", NULL, &format, err)) ||
+        (rc = count_tables(db, names_of_2, HPO_LEN(names_of_2), &newer, err)))
         return rc;
     if (format > SCHEMA_FORMAT)
         return db_bad(db, err,
                       "was written by a newer hpo (format %lld, this one knows %d): use that "
                       "version",
                       (long long)format, SCHEMA_FORMAT);
+    if (newer != HPO_LEN(names_of_2) && (newer || format >= 2))
+        return lacks_tables(db, err);
+    db->format = newer ? 2 : 1;
     return 0;
 }

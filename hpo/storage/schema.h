@@ -4,14 +4,18 @@
 
 #include "hpo/storage/db.h"
 
-#define SCHEMA_FORMAT 1          /* of our own tables, in hpo_study.format */
+/* Of our own tables, in hpo_study.format. 2 added hpo_retries, hpo_priors and hpo_prior_params. */
+#define SCHEMA_FORMAT 2
 #define SCHEMA_OPTUNA "v3.2.0.a" /* the revision of Optuna's that we write */
 
 /* Is the file without any table? */
 int schema_empty(struct db *db, bool *ret, struct hpo_err *err);
 /* Make the tables in such a file, in one transaction. */
 int schema_create(struct db *db, struct hpo_err *err);
-/* HPO_EFORMAT: not a study database, or one of a version that this program does not know. */
+/* Sets db->format. HPO_EFORMAT: not a study database, or one of a version that this program does
+ * not know. */
 int schema_check(struct db *db, struct hpo_err *err);
+/* Bring the tables of an earlier format up to date, in one transaction. */
+int schema_migrate(struct db *db, struct hpo_err *err);
 
 #endif

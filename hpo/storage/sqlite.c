@@ -88,65 +88,44 @@ static int update_study(struct storage *s, const struct hpo_study_info *info, st
 
 /* ---------------------------------------------------------------- a trial begins */
 
-static int check_number(struct db *db, int number, struct hpo_err *err)
-{
-    int64_t next = 0;
-    sqlite3_stmt *s;
-    int rc = DB_BIND(db, DB_LAST_NUMBER, &s, err, DB_INT(db->study_id));
-
-    if (rc || (rc = db_step(db, s, err)) < 0)
-        return rc;
-    if (rc == 1)
-        next = sqlite3_column_int64(s, 0) + 1;
-    sqlite3_reset(s);
-    if (next == number)
-        return 0;
-    return hpo_fail(err, HPO_EBUSY,
-                    "%s: the next trial is %lld and not %d: another program has added trials while "
-                    "this study ran; stop it and run the same command again",
-                    db->path, (long long)next, number);
-}
-
-static int add_params(struct db *db, int64_t id, const struct hpo_space *space,
-                      const double *values, struct hpo_err *err)
-{
-    struct str json = {0};
-    int rc = 0;
-
-    for (int i = 0; i < space->n && !rc; i++) {
-        if (isnan(values[i])) /* inactive */
-            continue;
-        str_clear(&json);
-        distribution_write(&space->params[i], &json);
-        rc = DB_RUN(db, DB_ADD_PARAM, err, DB_INT(id), DB_TEXT(space->params[i].name),
-                    DB_REAL(values[i]), DB_TEXT(str_c(&json)));
-    }
-    str_release(&json);
-    return rc;
-}
-
+/* The three ways in which a trial comes about or begins, each one transaction. */
 static int add_trial(struct storage *s, const struct hpo_space *space, struct hpo_trial *t,
                      struct hpo_err *err)
 {
-    double started = t->started > 0 ? t->started : clock_wall();
     struct db *db = db_of(s);
-    char time[COLUMN_TIME];
+    int64_t id = 0;
+    int rc = db_begin(db, false, err);
+
+    if (rc)
+        return rc;
+    rc = db_end(db, trial_add(db, space, t, &id, err), err);
+    if (!rc)
+        t->id = id;
+    return rc;
+}
+
+static int enqueue(struct storage *s, const struct hpo_space *space, struct hpo_trial *t,
+                   struct hpo_err *err)
+{
+    struct db *db = db_of(s);
     int64_t id = 0;
     int rc = db_begin(db, true, err);
 
     if (rc)
         return rc;
-    if (!(rc = check_number(db, t->number, err)) &&
-        !(rc = DB_RUN(db, DB_ADD_TRIAL, err, DB_INT(t->number), DB_INT(db->study_id),
-                      DB_TEXT(column_time(time, started))))) {
-        id = sqlite3_last_insert_rowid(db->handle);
-        if (!(rc = DB_RUN(db, DB_ADD_HPO_TRIAL, err, DB_INT(id), DB_REAL(started))))
-            rc = add_params(db, id, space, t->values, err);
-    }
-    if ((rc = db_end(db, rc, err)))
-        return rc;
-    t->id = id;
-    return 0;
+    rc = db_end(db, trial_enqueue(db, space, t, &id, err), err);
+    if (!rc)
+        t->id = id;
+    return rc;
+}
+
+static int claim(struct storage *s, const struct hpo_space *space, struct hpo_trial *t,
+                 struct hpo_err *err)
+{
+    struct db *db = db_of(s);
+    int rc = db_begin(db, false, err);
+
+    return rc ? rc : db_end(db, trial_claim(db, space, t, err), err);
 }
 
 /* What is finished never changes; what Optuna runs, we could only disturb. */
@@ -285,6 +264,49 @@ static int read_all(struct storage *s, const struct hpo_space *space, struct are
     return rc;
 }
 
+/* ---------------------------------------------------------------- priors, groups */
+
+static int add_priors(struct storage *s, const struct hpo_space *space, const struct hpo_trial *t,
+                      int n, struct hpo_err *err)
+{
+    struct db *db = db_of(s);
+    int rc = db_begin(db, true, err);
+
+    return rc ? rc : db_end(db, priors_add(db, space, t, n, err), err);
+}
+
+static int query_priors(struct db *db, void *arg, struct hpo_err *err)
+{
+    struct trials_query *q = arg;
+
+    return load_priors(db, q->space, q->a, &q->trials, &q->n, err);
+}
+
+static int read_priors(struct storage *s, const struct hpo_space *space, struct arena *a,
+                       struct hpo_trial **ret, int *ret_n, struct hpo_err *err)
+{
+    struct trials_query q = {.space = space, .a = a};
+    int rc = db_read(db_of(s), query_priors, &q, err);
+
+    if (!rc) {
+        *ret = q.trials;
+        *ret_n = q.n;
+    }
+    return rc;
+}
+
+static int begin(struct storage *s, struct hpo_err *err)
+{
+    return db_begin_group(db_of(s), err);
+}
+
+static int commit(struct storage *s, struct hpo_err *err)
+{
+    return db_commit_group(db_of(s), err);
+}
+
+/* ---------------------------------------------------------------- curves */
+
 struct epochs_query {
     int64_t trial_id;
     struct arena *a;
@@ -325,8 +347,14 @@ const struct storage_ops storage_sqlite = {
     .update_study = update_study,
     .load_trials = read_all,
     .add_trial = add_trial,
+    .enqueue = enqueue,
+    .claim = claim,
     .start_attempt = start_attempt,
     .report = report,
     .finish = finish,
+    .add_priors = add_priors,
+    .load_priors = read_priors,
+    .begin = begin,
+    .commit = commit,
     .each_epoch = each_epoch,
 };

@@ -1,5 +1,7 @@
-/* What storing a trial costs: add, one attempt, 5 reports, finish, as the controller does it.
- * bench_storage [TRIALS [FOLDER]] prints one JSON line; bench_storage.py puts Optuna's beside it. */
+/* What storing a trial costs, as the controller does it. bench_storage [TRIALS [FOLDER]] prints a
+ * JSON line for trials that train (add, one attempt, 5 reports, finish), and one for each of some
+ * group sizes for five times as many trials of a function (add, finish), that many in a durable
+ * transaction. bench_storage.py puts Optuna's beside it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,33 @@ static const struct hpo_param params[PARAMS] = {
 };
 static const int order[PARAMS] = {0, 1, 2, 3, 4};
 static const struct hpo_space space = {params, PARAMS, order};
+
+static int store_plain(struct storage *s, int number, struct hpo_err *err)
+{
+    const double values[PARAMS] = {1e-4 * (1 + number % 900), 0.1 * (number % 6), 16, 0.9,
+                                   number % 2};
+    struct hpo_trial t = {.number = number, .values = values, .started = clock_wall()};
+    int rc = s->ops->add_trial(s, &space, &t, err);
+
+    t.state = HPO_TRIAL_COMPLETE;
+    t.value = -0.001 * number;
+    return rc ? rc : s->ops->finish(s, &t, err);
+}
+
+/* n trials of a function, `group` in a transaction (1: each on its own). */
+static int store_groups(struct storage *s, int n, int group, struct hpo_err *err)
+{
+    int rc = 0;
+
+    for (int i = 0; i < n && !rc; i++) {
+        if (group > 1 && i % group == 0 && (rc = s->ops->begin(s, err)))
+            break;
+        rc = store_plain(s, i, err);
+        if (!rc && group > 1 && (i % group == group - 1 || i == n - 1))
+            rc = s->ops->commit(s, err);
+    }
+    return rc;
+}
 
 static int store_trial(struct storage *s, int number, struct hpo_err *err)
 {
@@ -52,7 +81,8 @@ static int store_trial(struct storage *s, int number, struct hpo_err *err)
     return rc ? rc : s->ops->finish(s, &t, err);
 }
 
-static int measure(const char *path, int n, struct hpo_err *err)
+/* group 0: trials that train. */
+static int measure(const char *path, int n, int group, struct hpo_err *err)
 {
     const struct hpo_study_info info = {.name = "bench", .maximize = true, .metric = "accuracy",
                                         .config = "", .digest = "", .created = 1};
@@ -66,7 +96,9 @@ static int measure(const char *path, int n, struct hpo_err *err)
     if (!(rc = s.ops->open(&s, path, STORAGE_CREATE, err)))
         rc = s.ops->create_study(&s, &info, err);
     started = clock_monotonic();
-    for (int i = 0; i < n && !rc; i++)
+    if (!rc && group)
+        rc = store_groups(&s, n, group, err);
+    for (int i = 0; i < n && !rc && !group; i++)
         rc = store_trial(&s, i, err);
     stored = clock_monotonic() - started;
     s.ops->close(&s);
@@ -78,16 +110,17 @@ static int measure(const char *path, int n, struct hpo_err *err)
         s.ops->close(&s);
     }
     if (!rc)
-        printf("{\"trials\": %d, \"trials_per_s\": %.1f, \"ms_per_trial\": %.3f, "
+        printf("{\"group\": %d, \"trials\": %d, \"trials_per_s\": %.1f, \"ms_per_trial\": %.3f, "
                "\"bytes_per_trial\": %.0f, \"load_s\": %.4f}\n",
-               loaded_n, n / stored, 1e3 * stored / n, (double)st.st_size / n, loaded);
+               group, loaded_n, n / stored, 1e3 * stored / n, (double)st.st_size / n, loaded);
     arena_release(&arena);
     return rc;
 }
 
 int main(int argc, char **argv)
 {
-    int n = argc > 1 ? atoi(argv[1]) : 2000, rc;
+    static const int groups[] = {0, 1, 4, 16};
+    int n = argc > 1 ? atoi(argv[1]) : 2000, rc = 0;
     char folder[512], path[640];
     struct hpo_err err;
 
@@ -96,8 +129,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_storage [TRIALS [FOLDER]]\n");
         return 2;
     }
-    snprintf(path, sizeof(path), "%s/study.db", folder);
-    rc = measure(path, n, &err);
+    for (size_t i = 0; i < HPO_LEN(groups) && !rc; i++) {
+        snprintf(path, sizeof(path), "%s/%d.db", folder, groups[i]);
+        rc = measure(path, groups[i] ? 5 * n : n, groups[i], &err);
+    }
     file_remove_tree(folder, NULL);
     if (rc)
         fprintf(stderr, "%s\n", err.msg);

@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import warnings
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -205,7 +206,8 @@ def check_continued(path, writer):
         check(f"read number {n}", n, int(r["number"]))
         check(f"read state {n}", t.state.name, r["state"])
         check(f"read value {n}", NAN if t.value is None else float(t.value), number(r["value"]))
-        theirs = {k: internal(t.distributions[k], v) for k, v in t.params.items()
+        params = t.system_attrs["fixed_params"] if t.state == TrialState.WAITING else t.params
+        theirs = {k: internal(DISTRIBUTIONS[k], v) for k, v in params.items()
                   if k in DISTRIBUTIONS}
         check(f"read params {n}", theirs, {k: float(v) for k, v in r["params"].items()})
         points = {int(k): number(v) for k, v in r["points"].items()}
@@ -214,6 +216,42 @@ def check_continued(path, writer):
             check(f"read point {n} {step}", float(v), points[step])
         if UTC and t.datetime_start:
             check(f"read start {n}", True, abs(t.datetime_start.timestamp() - r["started"]) < 2e-6)
+
+
+def check_queue(path):
+    """Repetitions are known to Optuna's helpers, and it runs what waits with what was asked for."""
+    study = optuna.load_study(study_name=NAME, storage=storage(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # renamed in 4.9
+        callback = optuna.storages.RetryFailedTrialCallback
+        for n, (first, history) in enumerate([(None, []), (0, [0]), (0, [0, 1])]):
+            check(f"retried trial {n}", first, callback.retried_trial_number(study.trials[n]))
+            check(f"retry history {n}", history, callback.retry_history(study.trials[n]))
+    check("states", ["FAIL", "FAIL", "COMPLETE", "RUNNING", "WAITING", "WAITING"],
+          [t.state.name for t in study.trials])
+    check("params of the claimed one", params_of(3), study.trials[3].params)
+    check("its start", True, study.trials[3].datetime_start is not None)
+    check("start of a waiting one", None, study.trials[4].datetime_start)
+    study.optimize(objective, n_trials=3)
+    trials = study.trials
+    check("states then", ["RUNNING"] + ["COMPLETE"] * 3, [t.state.name for t in trials[3:]])
+    for name, v in params_of(4).items():
+        check(f"enqueued {name}", v, trials[4].params[name])
+    for name, v in (("model.dropout", 0.3), ("width", 33), ("mixed", True)):
+        check(f"enqueued {name}", v, trials[5].params[name])
+
+
+def check_extended(path):
+    """A study whose space has grown goes on in Optuna, except where choices were added."""
+    study = optuna.load_study(study_name=NAME, storage=storage(path))
+    trial = study.ask()
+    check("a wider range", True, 1 <= trial.suggest_int("units", 1, 99, step=2) <= 99)
+    try:
+        trial.suggest_categorical("optimizer.type", TYPES + ["lion"])
+        sys.exit("Optuna accepts more choices: say so in columns.h")
+    except ValueError:
+        pass
+    study.tell(trial, 0.5)
 
 
 def main():
@@ -230,6 +268,10 @@ def main():
             if VERSION >= (3, 2):
                 check_schema(path)
             check_continued(copy, writer)
+        path = os.path.join(folder, "queue.db")
+        subprocess.run([writer, "queue", path], check=True)
+        check_queue(path)
+        check_extended(path)
     print(f"Optuna {optuna.__version__} agrees")
 
 

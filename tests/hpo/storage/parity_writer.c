@@ -1,4 +1,6 @@
 /* parity_writer write PATH minimize|maximize: make a study with every kind of parameter and state.
+ * parity_writer queue PATH: one with a trial that was tried three times and three that were asked for,
+ * of which one is running.
  * parity_writer dump PATH: print what our reader makes of a file, as JSON in the user's direction.
  * The other half is parity_optuna.py. */
 #include "tests/hpo/storage/fixture.h"
@@ -66,6 +68,35 @@ static int write_study(struct fx *f, bool maximize)
     return rc;
 }
 
+static int add_ended(struct fx *f, int n, int retry, enum hpo_trial_state state)
+{
+    struct hpo_trial t = {.number = n, .values = fx_values(&f->arena, 0), .retry = retry};
+    int rc = f->s.ops->add_trial(&f->s, &fx_space, &t, &f->err);
+
+    t.state = state;
+    t.value = state == HPO_TRIAL_COMPLETE ? 0.5 : NAN;
+    return rc ? rc : f->s.ops->finish(&f->s, &t, &f->err);
+}
+
+static int write_queue(struct fx *f)
+{
+    const double some[FX_N] = {NAN, 0.3, NAN, 33, NAN, 3, NAN};
+    struct hpo_study_info info = fx_info(false);
+    struct hpo_trial t[3];
+    int rc = fx_open(f, STORAGE_CREATE);
+
+    if (!rc)
+        rc = f->s.ops->create_study(&f->s, &info, &f->err);
+    for (int i = 0; i < 3 && !rc; i++)
+        rc = add_ended(f, i, i, i < 2 ? HPO_TRIAL_FAIL : HPO_TRIAL_COMPLETE);
+    for (int i = 0; i < 3 && !rc; i++) {
+        t[i] = (struct hpo_trial){.number = i + 3,
+                                  .values = i == 2 ? some : fx_values(&f->arena, i + 3)};
+        rc = f->s.ops->enqueue(&f->s, &fx_space, &t[i], &f->err);
+    }
+    return rc ? rc : f->s.ops->claim(&f->s, &fx_space, &t[0], &f->err);
+}
+
 /* JSON has no infinities: a number, or its name. */
 static cJSON *exact(double v)
 {
@@ -127,7 +158,9 @@ int main(int argc, char **argv)
         return 2;
     f.s.arena = &f.arena;
     snprintf(f.path, sizeof(f.path), "%s", argv[2]);
-    rc = !strcmp(argv[1], "dump") ? dump(&f) : write_study(&f, !strcmp(argv[argc - 1], "maximize"));
+    rc = !strcmp(argv[1], "dump")    ? dump(&f)
+         : !strcmp(argv[1], "queue") ? write_queue(&f)
+                                     : write_study(&f, !strcmp(argv[argc - 1], "maximize"));
     fx_close(&f);
     if (rc)
         fprintf(stderr, "%s\n", f.err.msg);

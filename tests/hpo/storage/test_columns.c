@@ -43,6 +43,18 @@ static void times(void **state)
     assert_false(column_time_read("-026-09-21 14:13:20", &t));
 }
 
+/* A value stored under this distribution, as a value of p. */
+static double reads_as(const struct hpo_param *p, const char *json, double stored)
+{
+    struct distribution d;
+    double ret;
+
+    distribution_read(p, json, strlen(json), &d);
+    ret = distribution_value(p, &d, stored);
+    distribution_release(&d);
+    return ret;
+}
+
 static void distributions_written(void **state)
 {
     static const char *const expected[FX_N] = {
@@ -67,10 +79,10 @@ static void distributions_written(void **state)
 
         distribution_write(&fx_params[i], &s);
         assert_string_equal(str_c(&s), expected[i]);
-        assert_true(distribution_compatible(&fx_params[i], s.s, s.n));
+        assert_true(reads_as(&fx_params[i], str_c(&s), fx_params[i].high) == fx_params[i].high);
         for (int k = 0; k < FX_N; k++) /* all of another kind, log or choices; 1 and 6 are alike */
             if (k != i && !(i % 5 == 1 && k % 5 == 1))
-                assert_false(distribution_compatible(&fx_params[k], s.s, s.n));
+                assert_true(isnan(reads_as(&fx_params[k], str_c(&s), fx_params[k].high)));
         str_release(&s);
     }
 }
@@ -89,13 +101,79 @@ static void choices_keep_their_type(void **state)
     distribution_write(&p, &s);
     assert_string_equal(str_c(&s), "{\"name\": \"CategoricalDistribution\", \"attributes\": "
                                    "{\"choices\": [1.0, 1e+30, 5, \"5\", false, \"a\\nb\"]}}");
-    assert_true(distribution_compatible(&p, s.s, s.n));
+    for (int i = 0; i < 6; i++)
+        assert_true(reads_as(&p, str_c(&s), i) == i);
     str_release(&s);
+}
+
+/* What the choices of a stored list are in ours; -1: none. */
+static void choices_move(void **state)
+{
+    static const char *const moved = "{\"name\":\"CategoricalDistribution\",\"attributes\":{"
+                                     "\"choices\":[\"adamw\",\"lion\",\"sgd\"]}}";
+    static const char *const mixed = "{\"name\":\"CategoricalDistribution\",\"attributes\":{"
+                                     "\"choices\":[null,true,2.5,3.0,\"3\",1]}}";
+    static const double there[] = {4, 3, 2, 1, NAN, NAN};
+
+    assert_true(reads_as(&fx_params[4], moved, 0) == 1);
+    assert_true(isnan(reads_as(&fx_params[4], moved, 1)));
+    assert_true(reads_as(&fx_params[4], moved, 2) == 0);
+    assert_true(isnan(reads_as(&fx_params[4], moved, 3)));
+    assert_true(isnan(reads_as(&fx_params[4], moved, -1)));
+    assert_true(isnan(reads_as(&fx_params[4], moved, 0.5)));
+    assert_true(isnan(reads_as(&fx_params[4], moved, NAN)));
+    for (int i = 0; i < 6; i++) {
+        double v = reads_as(&fx_params[5], mixed, i);
+
+        assert_true(v == there[i] || (isnan(v) && isnan(there[i])));
+    }
 }
 
 static bool compatible(int i, const char *json)
 {
-    return distribution_compatible(&fx_params[i], json, strlen(json));
+    struct distribution d;
+    bool ret;
+
+    distribution_read(&fx_params[i], json, strlen(json), &d);
+    ret = d.compatible;
+    distribution_release(&d);
+    return ret;
+}
+
+/* Values go out as what they are to people, and come back. */
+static void external_values(void **state)
+{
+    static const struct {
+        int param;
+        double value;
+        const char *json;
+    } cases[] = {{0, 0.01, "0.01"}, {1, 0.5, "0.5"}, {1, 0, "0.0"}, {2, 3, "3"}, {3, 256, "256"},
+                 {4, 1, "\"adamw\""}, {5, 0, "\"a \\\"quoted\\\" caf\xc3\xa9\""}, {5, 1, "3"},
+                 {5, 2, "2.5"}, {5, 3, "true"}, {5, 4, "null"}};
+    static const struct {
+        int param;
+        const char *json;
+    } strange[] = {{0, "0.2"}, {0, "\"0.01\""}, {0, "null"}, {2, "2"}, {2, "true"}, {4, "1"},
+                   {4, "\"lion\""}, {5, "1"}, {5, "\"true\""}, {5, "[]"}};
+
+    for (size_t i = 0; i < HPO_LEN(cases); i++) {
+        struct str s = {0};
+        cJSON *j;
+
+        param_write(&fx_params[cases[i].param], cases[i].value, &s);
+        assert_string_equal(str_c(&s), cases[i].json);
+        j = json_parse(s.s, s.n);
+        assert_true(param_read(&fx_params[cases[i].param], j) == cases[i].value);
+        cJSON_Delete(j);
+        str_release(&s);
+    }
+    for (size_t i = 0; i < HPO_LEN(strange); i++) {
+        cJSON *j = json_parse(strange[i].json, strlen(strange[i].json));
+
+        assert_true(isnan(param_read(&fx_params[strange[i].param], j)));
+        cJSON_Delete(j);
+    }
+    assert_true(isnan(param_read(&fx_params[5], NULL)));
 }
 
 static void compatibility(void **state)
@@ -105,12 +183,6 @@ static void compatibility(void **state)
                               "\"FloatDistribution\"}"));
     assert_true(compatible(4, "{\"name\":\"CategoricalDistribution\",\"attributes\":{\"choices\":["
                               "\"sgd\",\"adamw\"]}}"));
-    assert_false(compatible(4, "{\"name\":\"CategoricalDistribution\",\"attributes\":{\"choices\":"
-                               "[\"adamw\",\"sgd\"]}}"));
-    assert_false(compatible(4, "{\"name\":\"CategoricalDistribution\",\"attributes\":{\"choices\":"
-                               "[\"sgd\"]}}"));
-    assert_false(compatible(5, "{\"name\":\"CategoricalDistribution\",\"attributes\":{\"choices\":"
-                               "[\"a\",3,2.5,1,null]}}"));
     assert_false(compatible(0, "{\"name\":\"FloatDistribution\",\"attributes\":{\"low\":1,"
                                "\"high\":2}}"));
     assert_false(compatible(0, ""));
@@ -166,7 +238,9 @@ int main(void)
         cmocka_unit_test(times),
         cmocka_unit_test(distributions_written),
         cmocka_unit_test(choices_keep_their_type),
+        cmocka_unit_test(choices_move),
         cmocka_unit_test(compatibility),
+        cmocka_unit_test(external_values),
         cmocka_unit_test(contains),
         cmocka_unit_test(broken_text),
     };

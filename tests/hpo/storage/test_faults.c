@@ -36,8 +36,9 @@ static int add_report_finish(struct fx *f, int number)
 
 /* ---------------------------------------------------------------- kill -9 */
 
-/* Ends what the last owner left RUNNING, then adds trials until it is killed, naming each finished one. */
-static void endless_writer(struct fx *f, int pipe_fd)
+/* Ends what the last owner left RUNNING, then adds trials until it is killed, `group` of them in
+ * one transaction, naming those that are finished and stored. */
+static void endless_writer(struct fx *f, int pipe_fd, int group)
 {
     struct hpo_trial *t;
     int n;
@@ -52,9 +53,17 @@ static void endless_writer(struct fx *f, int pipe_fd)
                 _exit(1);
         }
     }
-    for (; n < MANY; n++) {
-        if (add_report_finish(f, n) || write(pipe_fd, &n, sizeof(n)) != sizeof(n))
+    while (n + group < MANY) {
+        if (group > 1 && f->s.ops->begin(&f->s, &f->err))
             _exit(1);
+        for (int i = 0; i < group; i++)
+            if (add_report_finish(f, n + i))
+                _exit(1);
+        if (group > 1 && f->s.ops->commit(&f->s, &f->err))
+            _exit(1);
+        for (int i = 0; i < group; i++, n++)
+            if (write(pipe_fd, &n, sizeof(n)) != sizeof(n))
+                _exit(1);
     }
     for (;;)
         pause();
@@ -91,7 +100,7 @@ static void killed_at_any_moment(void **state)
         pid = fork();
         if (pid == 0) {
             close(fd[0]);
-            endless_writer(&f, fd[1]);
+            endless_writer(&f, fd[1], round % 2 ? 4 : 1);
         }
         close(fd[1]);
         /* At least one trial a round, then any moment of the next ones. */
@@ -182,6 +191,69 @@ static void raise_limit(struct fx *f)
     getrlimit(RLIMIT_FSIZE, &r);
     r.rlim_cur = r.rlim_max;
     setrlimit(RLIMIT_FSIZE, &r);
+}
+
+/* The disk fills up inside a group: all of it is taken back, said by each later call, and once
+ * there is room again the study goes on where it was before. */
+static int full_in_a_group(struct fx *f)
+{
+    struct hpo_trial *t;
+    struct rlimit r;
+    int done = 0, n = 0, rc;
+
+    signal(SIGXFSZ, SIG_IGN);
+    if (fx_open(f, STORAGE_WRITE) || add_report_finish(f, 0))
+        return 2;
+    getrlimit(RLIMIT_FSIZE, &r);
+    r.rlim_cur = 1 << 20;
+    setrlimit(RLIMIT_FSIZE, &r);
+    do {
+        if (f->s.ops->begin(&f->s, &f->err))
+            return 3;
+        for (int i = 0; i < f->calls && !(rc = add_report_finish(f, done + 1 + i)); i++)
+            ;
+        if (rc && (add_report_finish(f, done + 1) != HPO_EIO ||
+                   !strstr(f->err.msg, "took back all that was being stored")))
+            return 9;
+        rc = f->s.ops->commit(&f->s, &f->err);
+        done += rc ? 0 : f->calls;
+    } while (!rc && done < 20000);
+    if (rc != HPO_EIO || !strstr(f->err.msg, "is lost")) {
+        fprintf(stderr, "after %d trials: %d %s\n", done, rc, f->err.msg);
+        return 4;
+    }
+    raise_limit(f);
+    if (f->s.ops->load_trials(&f->s, &fx_space, &f->arena, &t, &n, &f->err) || n != done + 1)
+        return 5;
+    if (add_report_finish(f, n) || f->s.ops->begin(&f->s, &f->err) ||
+        add_report_finish(f, n + 1) || f->s.ops->commit(&f->s, &f->err))
+        return 6;
+    fx_close(f);
+    if (fx_open(f, STORAGE_READ) ||
+        f->s.ops->load_trials(&f->s, &fx_space, &f->arena, &t, &n, &f->err) || n != done + 3)
+        return 7;
+    for (int i = 0; i < n; i++)
+        if (t[i].state != HPO_TRIAL_COMPLETE || t[i].value != i)
+            return 8;
+    fx_close(f);
+    return 0;
+}
+
+/* At the commit of a group, and before, of one that is larger than SQLite's cache. */
+static void file_size_limit_in_a_group(void **state)
+{
+    static const int sizes[] = {400, 5000};
+
+    for (size_t i = 0; i < HPO_LEN(sizes); i++) {
+        struct fx f;
+
+        fx_create(&f, false);
+        fx_close(&f);
+        f.calls = sizes[i];
+        assert_int_equal(in_child(&f, full_in_a_group), 0);
+        check_integrity(&f);
+        fx_release(&f);
+    }
 }
 
 static int with_a_limit(struct fx *f)
@@ -362,6 +434,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_at_any_moment),
         cmocka_unit_test(file_size_limit),
+        cmocka_unit_test(file_size_limit_in_a_group),
         cmocka_unit_test(disk_full),
         cmocka_unit_test(read_only_folder),
         cmocka_unit_test(read_only_folder_after_a_kill),

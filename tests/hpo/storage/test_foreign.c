@@ -52,7 +52,8 @@ static void nothing(void *arg, const struct hpo_epoch_report *r)
 static int read_all(struct fx *f, struct hpo_trial **ret, int *ret_n)
 {
     struct hpo_study_info info;
-    int rc = fx_open(f, STORAGE_READ);
+    struct hpo_trial *priors;
+    int n_priors, rc = fx_open(f, STORAGE_READ);
 
     if (!rc)
         rc = f->s.ops->load_study(&f->s, &info, &f->err);
@@ -60,6 +61,8 @@ static int read_all(struct fx *f, struct hpo_trial **ret, int *ret_n)
         rc = f->s.ops->load_trials(&f->s, &fx_space, &f->arena, ret, ret_n, &f->err);
     if (!rc)
         rc = f->s.ops->each_epoch(&f->s, 1, nothing, NULL, &f->err);
+    if (!rc)
+        rc = f->s.ops->load_priors(&f->s, &fx_space, &f->arena, &priors, &n_priors, &f->err);
     fx_close(f);
     return rc;
 }
@@ -106,7 +109,8 @@ static void optuna_went_on(void **state)
     assert_true(isnan(t[3].values[3])); /* above our highest */
     assert_true(isnan(t[3].values[5])); /* not set */
     assert_true(isnan(t[3].values[6])); /* its `when` does not hold: adamw */
-    assert_true(t[4].state == HPO_TRIAL_WAITING && t[4].started == 0 && isnan(t[4].values[2]));
+    assert_true(t[4].state == HPO_TRIAL_WAITING && t[4].started == 0 && t[4].enqueued);
+    assert_true(t[4].values[2] == 3 && isnan(t[4].values[0]));
     assert_true(t[5].state == HPO_TRIAL_FAIL && t[5].started == 0 && !t[5].reason);
     /* And we go on after it. */
     assert_ok(&f, fx_open(&f, STORAGE_WRITE));
@@ -128,7 +132,7 @@ static void refused(void **state)
         const char *sql, *says;
         int rc;
     } cases[] = {
-        {"UPDATE hpo_study SET format = 2", "newer hpo (format 2", HPO_EFORMAT},
+        {"UPDATE hpo_study SET format = 3", "newer hpo (format 3", HPO_EFORMAT},
         {"UPDATE alembic_version SET version_num = 'v9.0.0.a'", "'v9.0.0.a'", HPO_EFORMAT},
         {"DELETE FROM alembic_version", "(none)", HPO_EFORMAT},
         {"UPDATE version_info SET schema_version = 13", "(13)", HPO_EFORMAT},

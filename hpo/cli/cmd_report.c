@@ -14,12 +14,13 @@
 
 struct report_args {
     const char *runs;
-    bool best, json, csv;
+    bool best, importance, json, csv;
     int top, trial; /* -1: not given */
 };
 
 static const struct arg table[] = {
     {"--best", ARG_FLAG, offsetof(struct report_args, best)},
+    {"--importance", ARG_FLAG, offsetof(struct report_args, importance)},
     {"--top", ARG_INT, offsetof(struct report_args, top)},
     {"--trial", ARG_INT, offsetof(struct report_args, trial)},
     {"--json", ARG_FLAG, offsetof(struct report_args, json)},
@@ -62,6 +63,8 @@ static int pick_trial(const struct report_args *a, struct report *r, struct hpo_
             return hpo_fail(err, HPO_ECONFIG, "there is no trial %d: the study has %d", a->trial,
                             r->history->n);
         r->trial = r->history->trials[a->trial];
+    } else if (a->importance) {
+        r->view = REPORT_IMPORTANCE;
     } else if (a->best) {
         r->view = REPORT_BEST;
         r->trial = hpo_history_best(r->history);
@@ -84,7 +87,9 @@ static int print(const struct report_args *a, const char *dir, struct arena *are
     struct str single = {0}, text = {0};
     struct hpo_trial *trials = NULL;
     const struct hpo_trial **view = NULL;
-    struct report r = {.study = &info, .history = &history, .top = a->top > 0 ? a->top : 0,
+    struct report r = {.study = &info,
+                       .history = &history,
+                       .top = a->top > 0 ? a->top : 0,
                        .color = terminal_color(STDOUT_FILENO),
                        .width = terminal_width(STDOUT_FILENO)};
     int rc;
@@ -92,7 +97,8 @@ static int print(const struct report_args *a, const char *dir, struct arena *are
     storage.priv = arena_alloc(arena, storage.ops->plugin.priv_size);
     rc = study_read(&config, arena_printf(arena, "%s/study.yaml", dir), NULL, 0, err);
     if (!rc)
-        rc = storage.ops->open(&storage, arena_printf(arena, "%s/study.db", dir), STORAGE_READ, err);
+        rc =
+            storage.ops->open(&storage, arena_printf(arena, "%s/study.db", dir), STORAGE_READ, err);
     if (!rc)
         rc = storage.ops->load_study(&storage, &info, err);
     if (!rc)
@@ -108,6 +114,7 @@ static int print(const struct report_args *a, const char *dir, struct arena *are
     history.trials = view;
     history.space = &config.space;
     r.target = config.study.trials;
+    r.steps = config.metric < 0;
     rc = pick_trial(a, &r, err);
     if (!rc && r.trial) {
         study_config_single(&config, r.trial->values, &single);
@@ -142,8 +149,8 @@ static int run(int argc, char **argv, struct hpo_err *err)
         rc = hpo_fail(err, HPO_ECONFIG, "report: --json or --csv, not both");
     if (!rc && a.top == 0)
         rc = hpo_fail(err, HPO_ECONFIG, "report: --top takes a whole number from 1, not '0'");
-    if (!rc && a.best + (a.top > 0) + (a.trial >= 0) > 1)
-        rc = hpo_fail(err, HPO_ECONFIG, "report: one of --best, --top and --trial");
+    if (!rc && a.best + a.importance + (a.top > 0) + (a.trial >= 0) > 1)
+        rc = hpo_fail(err, HPO_ECONFIG, "report: one of --best, --top, --trial and --importance");
     if (!rc)
         rc = study_folder_find(n ? rest[0] : NULL, a.runs, &arena, &dir, err);
     if (!rc)
@@ -155,12 +162,15 @@ static int run(int argc, char **argv, struct hpo_err *err)
 
 const struct command_ops command_report = {
     .plugin = {.name = "report", .help = "Show the results of a study, also while it runs."},
-    .usage = "report [STUDY] [--best | --top N | --trial N] [--json | --csv] [--dir DIR]\n\n"
-             "  STUDY      the study file, its folder, or its name; none: the one last run here\n"
-             "  --best     the best trial in full, with the study file that repeats it\n"
-             "  --top N    only the N best trials\n"
-             "  --trial N  one trial in full, with its learning curve\n"
-             "  --json     as one JSON document; --csv: a row a trial\n"
-             "  --dir DIR  where studies are kept (runs)\n",
+    .usage =
+        "report [STUDY] [--best | --top N | --trial N | --importance] [--json | --csv]\n"
+        "           [--dir DIR]\n\n"
+        "  STUDY         the study file, its folder, or its name; none: the one last run here\n"
+        "  --best        the best trial in full, with the study file that repeats it\n"
+        "  --top N       only the N best trials\n"
+        "  --trial N     one trial in full, with its learning curve\n"
+        "  --importance  how much the best trials depend on each parameter\n"
+        "  --json        as one JSON document; --csv: a row a trial\n"
+        "  --dir DIR     where studies are kept (runs)\n",
     .main = run,
 };

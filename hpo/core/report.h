@@ -8,9 +8,10 @@
 #include "hpo/core/trial.h"
 
 enum report_view {
-    REPORT_TRIALS, /* a row a trial */
-    REPORT_BEST,   /* the best trial in full */
-    REPORT_TRIAL   /* one trial in full: report->trial */
+    REPORT_TRIALS,    /* a row a trial */
+    REPORT_BEST,      /* the best trial in full */
+    REPORT_TRIAL,     /* one trial in full: report->trial */
+    REPORT_IMPORTANCE /* of the parameters */
 };
 
 /* What is known when a report is printed. Everything is read-only and outlives the call. */
@@ -18,9 +19,10 @@ struct report {
     const struct hpo_study_info *study;
     const struct hpo_history *history;
     enum report_view view;
-    int top;                        /* REPORT_TRIALS: only the best this many; 0: all, by number */
-    const struct hpo_trial *trial;  /* REPORT_BEST, REPORT_TRIAL; NULL: there is none yet */
-    int target;                     /* finished trials that the study wants; 0: unknown */
+    int top;                       /* REPORT_TRIALS: only the best this many; 0: all, by number */
+    const struct hpo_trial *trial; /* REPORT_BEST, REPORT_TRIAL; NULL: there is none yet */
+    bool steps;         /* the objective does not train: what it reports are steps and not epochs */
+    int target;         /* finished trials that the study wants; 0: unknown */
     const char *single; /* the trial as a study file of one configuration; NULL: not asked for */
     int n_epochs;       /* REPORT_TRIAL and REPORT_BEST: its learning curve, fold by fold */
     const struct hpo_epoch_report *epochs;

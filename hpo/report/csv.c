@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hpo/report/importance.h"
 #include "hpo/report/rows.h"
 
 static void add_text(struct str *ret, const char *text)
@@ -60,7 +61,9 @@ static void add_header(const struct report *r, int n_folds, struct str *ret)
     const struct hpo_space *space = r->history->space;
     struct str name = {0};
 
-    str_add(ret, "number,state,value,std,started,ended,duration_s,attempts,device,reason");
+    str_addf(ret, "number,state,value,%sstarted,ended,duration_s,attempts,device,reason",
+             r->steps && !n_folds ? "" : "std,");
+    str_add(ret, ",enqueued,retry,retry_of");
     for (int i = 0; i < n_folds; i++)
         str_addf(ret, ",fold_%d", i);
     for (int i = 0; space && i < space->n; i++) {
@@ -79,13 +82,17 @@ static void add_row(const struct report *r, const struct hpo_trial *t, int n_fol
 
     str_addf(ret, "%d,%s", t->number, hpo_trial_state_name(t->state));
     add_number(ret, rows_value(r, t));
-    add_number(ret, hpo_trial_std(t));
+    if (!r->steps || n_folds)
+        add_number(ret, hpo_trial_std(t));
     add_field(ret, rows_time(buf, t->started));
     add_field(ret, rows_time(buf, t->ended));
     add_number(ret, rows_seconds(t));
     add_number(ret, t->attempts);
     add_field(ret, t->device);
     add_field(ret, t->reason);
+    add_number(ret, t->enqueued);
+    add_number(ret, t->retry);
+    add_number(ret, t->retry > 0 ? t->retry_of : NAN);
     for (int i = 0; i < n_folds; i++)
         add_number(ret, fold_value(t, i));
     for (int i = 0; space && i < space->n; i++) {
@@ -96,12 +103,32 @@ static void add_row(const struct report *r, const struct hpo_trial *t, int n_fol
     str_add(ret, "\r\n");
 }
 
+static void print_importance(const struct report *r, struct arena *a, struct str *ret)
+{
+    struct importance im;
+
+    str_add(ret, "parameter,importance\r\n");
+    if (!importance_of(r->history, a, &im))
+        return;
+    for (int i = 0; i < im.n_known; i++) {
+        add_text(ret, r->history->space->params[im.order[i]].name);
+        add_number(ret, im.share[im.order[i]]);
+        str_add(ret, "\r\n");
+    }
+}
+
 static int print(const struct report *r, struct str *ret, struct hpo_err *err)
 {
     struct arena a = {0};
     int n, n_folds;
-    const struct hpo_trial **rows = rows_pick(r, &a, &n);
+    const struct hpo_trial **rows;
 
+    if (r->view == REPORT_IMPORTANCE) {
+        print_importance(r, &a, ret);
+        arena_release(&a);
+        return 0;
+    }
+    rows = rows_pick(r, &a, &n);
     n_folds = count_folds(rows, n);
     add_header(r, n_folds, ret);
     for (int i = 0; i < n; i++)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "hpo/report/importance.h"
 #include "hpo/report/rows.h"
 
 /* A choice has the type that it has in the study file. */
@@ -84,6 +85,9 @@ static cJSON *trial_json(const struct report *r, const struct hpo_trial *t)
     json_put_number(j, "attempts", t->attempts);
     json_put_string(j, "device", t->device);
     json_put_string(j, "reason", t->reason);
+    cJSON_AddBoolToObject(j, "enqueued", t->enqueued);
+    json_put_number(j, "retry", t->retry);
+    json_put_number(j, "retry_of", t->retry > 0 ? t->retry_of : NAN);
     json_put_string(j, "started", rows_time(buf, t->started));
     json_put_string(j, "ended", rows_time(buf, t->ended));
     return j;
@@ -92,6 +96,7 @@ static cJSON *trial_json(const struct report *r, const struct hpo_trial *t)
 /* What only the view of a single trial has: its reports, its learning curve, how to repeat it. */
 static cJSON *full_trial_json(const struct report *r, const struct hpo_trial *t)
 {
+    bool folds = rows_have_folds(r);
     cJSON *j, *points, *curve;
 
     if (!t)
@@ -110,8 +115,9 @@ static cJSON *full_trial_json(const struct report *r, const struct hpo_trial *t)
         const struct hpo_epoch_report *e = &r->epochs[i];
         cJSON *row = cJSON_CreateObject();
 
-        json_put_number(row, "fold", e->fold);
-        json_put_number(row, "epoch", e->epoch);
+        if (folds) /* else "fold" may be the name of a metric */
+            json_put_number(row, "fold", e->fold);
+        json_put_number(row, r->steps ? "step" : "epoch", e->epoch);
         for (int k = 0; k < e->n_metrics; k++)
             json_put_number(row, e->names[k], e->values[k]);
         cJSON_AddItemToArray(curve, row);
@@ -133,6 +139,22 @@ static cJSON *trials_json(const struct report *r)
     return list;
 }
 
+/* {"optimizer.lr": 0.8, ...}, the largest first; null: too few trials. */
+static cJSON *importance_json(const struct report *r)
+{
+    struct arena a = {0};
+    struct importance im;
+    cJSON *j = NULL;
+
+    if (importance_of(r->history, &a, &im)) {
+        j = cJSON_CreateObject();
+        for (int i = 0; i < im.n_known; i++)
+            json_put_number(j, r->history->space->params[im.order[i]].name, im.share[im.order[i]]);
+    }
+    arena_release(&a);
+    return j ? j : cJSON_CreateNull();
+}
+
 static int print(const struct report *r, struct str *ret, struct hpo_err *err)
 {
     const struct hpo_trial *best = hpo_history_best(r->history);
@@ -150,15 +172,16 @@ static int print(const struct report *r, struct str *ret, struct hpo_err *err)
     json_put_number(counts, "failed", n.failed);
     json_put_number(counts, "running", n.running);
     json_put_number(counts, "waiting", n.waiting);
-    if (r->view == REPORT_BEST) {
+    if (r->view == REPORT_BEST)
         cJSON_AddItemToObject(j, "best", full_trial_json(r, r->trial));
-    } else {
+    else
         json_put_number(j, "best_trial", best ? best->number : NAN);
-        if (r->view == REPORT_TRIAL)
-            cJSON_AddItemToObject(j, "trial", full_trial_json(r, r->trial));
-        else
-            cJSON_AddItemToObject(j, "trials", trials_json(r));
-    }
+    if (r->view == REPORT_TRIAL)
+        cJSON_AddItemToObject(j, "trial", full_trial_json(r, r->trial));
+    if (r->view == REPORT_TRIALS || r->view == REPORT_IMPORTANCE)
+        cJSON_AddItemToObject(j, "importance", importance_json(r));
+    if (r->view == REPORT_TRIALS)
+        cJSON_AddItemToObject(j, "trials", trials_json(r));
     json_write(j, ret);
     str_addc(ret, '\n');
     cJSON_Delete(j);

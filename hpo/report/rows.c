@@ -62,6 +62,15 @@ double rows_param(const struct hpo_trial *t, int p)
     return t->values ? t->values[p] : NAN;
 }
 
+bool rows_have_folds(const struct report *r)
+{
+    bool ret = !r->steps;
+
+    for (int i = 0; i < r->n_epochs; i++)
+        ret |= r->epochs[i].fold > 0;
+    return ret;
+}
+
 double rows_seconds(const struct hpo_trial *t)
 {
     if (t->seconds > 0)

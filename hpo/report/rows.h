@@ -18,6 +18,8 @@ struct rows_counts rows_count(const struct hpo_history *h);
 double rows_value(const struct report *r, const struct hpo_trial *t);
 /* Of parameter p; NaN: inactive, or not known. */
 double rows_param(const struct hpo_trial *t, int p);
+/* Does the curve of report->epochs have folds, or, of what does not train, steps alone? */
+bool rows_have_folds(const struct report *r);
 /* Seconds spent training, or between start and end when nobody counted them; NaN: not known yet. */
 double rows_seconds(const struct hpo_trial *t);
 

@@ -136,7 +136,7 @@ static void add_line(const struct table *t, const bool *shown, const char *const
     int last = t->n_columns - 1;
     bool first = true;
 
-    while (last > 0 && (!shown[last] || (cells && !cells[last][0])))
+    while (last > 0 && (!shown[last] || !(cells ? cells[last] : t->columns[last].title)[0]))
         last--;
     str_add(ret, color ? color : "");
     for (int c = 0; c <= last; c++) {

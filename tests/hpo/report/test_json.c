@@ -21,7 +21,7 @@ static void the_best(void **state)
         "{\"fold\":1,\"value\":0.25,\"epoch\":0,\"duration_s\":30.5}],"
         "\"params\":{\"optimizer.lr\":0.5,\"optimizer.type\":\"sgd\",\"momentum\":0.25,"
         "\"width\":64,\"mixed\":0.5},\"duration_s\":61.5,\"attempts\":2,\"device\":\"cpu:1\","
-        "\"reason\":null,\"started\":\"2026-09-21T14:16:40.000Z\","
+        "\"reason\":null,\"enqueued\":false,\"retry\":0,\"retry_of\":null,\"started\":\"2026-09-21T14:16:40.000Z\","
         "\"ended\":\"2026-09-21T14:17:42.000Z\",\"reports\":[{\"step\":0,\"value\":0.5},"
         "{\"step\":1,\"value\":null}],\"curve\":[{\"fold\":0,\"epoch\":0,\"accuracy\":0.5,"
         "\"train_loss\":1.25},{\"fold\":0,\"epoch\":1,\"accuracy\":0.75,\"train_loss\":null},"
@@ -41,7 +41,7 @@ static void none_yet(void **state)
     rf_view(&f, REPORT_TRIALS, NULL);
     f.r.target = 0;
     assert_non_null(strstr(rf_print(&f, &report_json), "\"target\":null"));
-    assert_non_null(strstr(rf_print(&f, &report_json), "\"best_trial\":null,\"trials\":[{\"number\":3,"));
+    assert_non_null(strstr(rf_print(&f, &report_json), "\"best_trial\":null,\"importance\":null,\"trials\":[{\"number\":3,"));
     rf_view(&f, REPORT_TRIAL, NULL);
     assert_non_null(strstr(rf_print(&f, &report_json), "\"trial\":null}\n"));
     rf_release(&f);
@@ -80,15 +80,67 @@ static void all_trials(void **state)
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(t, "ended")));
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(t, "duration_s")));
     cJSON_Delete(j);
+    assert_non_null(strstr(rf_print(&f, &report_json), "\"importance\":{\""));
     f.r.top = 1;
     assert_non_null(strstr(rf_print(&f, &report_json), "\"trials\":[{\"number\":2,"));
     assert_null(strstr(rf_print(&f, &report_json), "{\"number\":0,"));
     rf_release(&f);
 }
 
+static void importance(void **state)
+{
+    const cJSON *shares, *share;
+    double sum = 0;
+    struct rf f;
+    cJSON *j;
+
+    rf_init(&f, true, 31);
+    rf_view(&f, REPORT_IMPORTANCE, NULL);
+    rf_print(&f, &report_json);
+    j = json_parse(f.out.s, f.out.n);
+    assert_true(json_get_number(j, "best_trial") == 2);
+    assert_null(cJSON_GetObjectItem(j, "trials"));
+    shares = cJSON_GetObjectItem(j, "importance");
+    assert_int_equal(cJSON_GetArraySize(shares), 5);
+    cJSON_ArrayForEach(share, shares)
+    {
+        assert_true(!share->prev->next || share->valuedouble <= share->prev->valuedouble);
+        sum += share->valuedouble;
+    }
+    assert_true(fabs(sum - 1) < 1e-12);
+    cJSON_Delete(j);
+    rf_release(&f);
+}
+
+/* What does not train has steps; metrics may have any names. */
+static void steps_and_retries(void **state)
+{
+    static const char *const names[] = {"fold", "loss"};
+    static const double values[] = {3, 0.5};
+    static const struct hpo_epoch_report epochs[] = {{0, 7, 2, names, values}};
+    struct hpo_trial t = rf_trials[0];
+    struct rf f;
+
+    rf_init(&f, true, 0);
+    t.retry = 2;
+    t.retry_of = 5;
+    t.enqueued = true;
+    f.trials[f.history.n++] = &t;
+    rf_view(&f, REPORT_TRIAL, &t);
+    f.r.steps = true;
+    f.r.epochs = epochs;
+    f.r.n_epochs = 1;
+    rf_print(&f, &report_json);
+    assert_non_null(strstr(str_c(&f.out), "\"curve\":[{\"step\":7,\"fold\":3,\"loss\":0.5}]"));
+    assert_non_null(strstr(str_c(&f.out), "\"enqueued\":true,\"retry\":2,\"retry_of\":5,"));
+    rf_release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(importance),
+        cmocka_unit_test(steps_and_retries),
         cmocka_unit_test(the_best),
         cmocka_unit_test(none_yet),
         cmocka_unit_test(all_trials),

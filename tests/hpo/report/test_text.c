@@ -178,9 +178,125 @@ static void without_a_space(void **state)
     rf_release(&f);
 }
 
+/* Thirty trials in which lr alone matters. */
+static void importance(void **state)
+{
+    static struct hpo_trial t[30];
+    static const struct hpo_trial *list[30];
+    static double v[30][5];
+    struct rf f;
+
+    rf_init(&f, true, 0);
+    for (int i = 0; i < 30; i++) {
+        v[i][0] = pow(10, -5 + i / 6.0);
+        v[i][1] = 1;
+        v[i][2] = NAN;
+        v[i][3] = 8 + 8 * (i % 3);
+        v[i][4] = 4;
+        t[i] = (struct hpo_trial){.number = i, .state = HPO_TRIAL_COMPLETE, .value = -i,
+                                  .values = v[i]};
+        list[i] = &t[i];
+    }
+    f.history.trials = list;
+    f.history.n = 30;
+    rf_view(&f, REPORT_IMPORTANCE, NULL);
+    f.r.width = 40;
+    assert_string_equal(rf_print(&f, &report_text),
+"cifar10: what good trials depend on\n"
+"(the best 3 of 30, by PED-ANOVA)\n"
+"\n"
+"  parameter       importance\n"
+"  optimizer.lr         0.833  ##########\n"
+"  width                0.163  ##\n"
+"  optimizer.type       0.003\n"
+"  mixed                0.002\n"
+"\n"
+"With fewer than 5 trials among the best tenth this says little.\n");
+    f.r.width = 80; /* as wide as the terminal */
+    assert_non_null(strstr(rf_print(&f, &report_text),
+"  optimizer.lr         0.833  ##################################################\n"));
+    f.r.width = 30; /* names are cut */
+    assert_non_null(strstr(rf_print(&f, &report_text), "\n  optim...       0.833  ##########\n"));
+    for (int i = 0; i < 30; i++)
+        t[i].value = 1;
+    assert_non_null(strstr(rf_print(&f, &report_text), "each has the same share.\n"));
+    f.history.n = 1;
+    assert_string_equal(rf_print(&f, &report_text), "cifar10: importance needs at least 2 complete "
+                        "trials with a finite value, and there is 1.\n");
+    f.history.space = NULL;
+    assert_string_equal(rf_print(&f, &report_text), "cifar10 has no parameters.\n");
+    rf_release(&f);
+}
+
+/* A study that does not train, with a trial that waits and one that is repeated. */
+static void steps(void **state)
+{
+    static const char *const names[] = {"loss", "fold"};
+    static const double values[] = {0.25, 3};
+    static const struct hpo_epoch_report epochs[] = {{0, 1, 2, names, values},
+        {0, 3, 1, names, values}, {0, 9, 1, names, values}};
+    static const struct hpo_point points[] = {{0, -0.5}, {1, -0.625}, {3, NAN}};
+    const double given[] = {NAN, 1, NAN, 16, NAN};
+    struct hpo_trial retry = rf_trials[0], waiting = {.number = 1, .state = HPO_TRIAL_WAITING,
+                                                      .value = NAN, .values = given,
+                                                      .enqueued = true};
+    struct rf f;
+
+    rf_init(&f, true, 0);
+    f.study.metric = "value";
+    f.r.steps = true;
+    retry.retry = 1;
+    retry.retry_of = 5;
+    retry.points = points;
+    retry.n_points = 3;
+    f.trials[f.history.n++] = &retry;
+    f.trials[f.history.n++] = &waiting;
+    assert_string_equal(rf_print(&f, &report_text),
+"cifar10: maximize value, 1 of 8 finished: 1 complete, 0 pruned; 0 failed, 0 running, 1 waiting; best 0.2500 (trial 0)\n"
+"\n"
+"   #  state      value  optimizer.lr  optimizer.type  momentum  width  mixed  time  note\n"
+"*  0  COMPLETE  0.2500       0.01235  sgd                  0.9     32  64     1:02  retry 1 of trial 5, cpu\n"
+"   1  WAITING        -             -  adamw                  -     16  -         -  enqueued\n");
+    rf_view(&f, REPORT_TRIAL, &retry);
+    f.r.epochs = epochs;
+    rf_print(&f, &report_text);
+    assert_non_null(strstr(str_c(&f.out), "retry      1 of trial 5\n"));
+    assert_non_null(strstr(str_c(&f.out),
+"learning curve\n"
+"  step   value    loss    fold\n"
+"     0  0.5000\n"
+"     1  0.6250  0.2500  3.0000\n"
+"     3       -  0.2500\n"
+"     9          0.2500\n"));
+    f.r.n_epochs = 0; /* the value alone */
+    assert_non_null(strstr(rf_print(&f, &report_text),
+"learning curve\n"
+"  step   value\n"
+"     0  0.5000\n"
+"     1  0.6250\n"
+"     3       -\n"));
+    retry.n_points = 0; /* a trial that reports nothing has no curve */
+    assert_null(strstr(rf_print(&f, &report_text), "learning"));
+    rf_view(&f, REPORT_TRIAL, &waiting);
+    f.r.n_epochs = 0;
+    f.r.single = NULL;
+    assert_string_equal(rf_print(&f, &report_text),
+"cifar10: trial 1, WAITING\n"
+"\n"
+"waiting    what is not given below will be sampled\n"
+"trials     1 of 8 finished: 1 complete, 0 pruned; 0 failed, 0 running, 1 waiting\n"
+"\n"
+"parameters\n"
+"  optimizer.type  adamw\n"
+"  width           16\n");
+    rf_release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(importance),
+        cmocka_unit_test(steps),
         cmocka_unit_test(table_of_trials),
         cmocka_unit_test(the_best_few),
         cmocka_unit_test(a_narrow_terminal),

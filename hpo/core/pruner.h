@@ -16,6 +16,10 @@ struct pruner {
      * fewer epochs than fold_steps (when `epochs` is searched), and then leave gaps. */
     int folds;      /* that a trial trains, one after the other; 1 when they train side by side */
     int fold_steps; /* the most steps that a fold of any trial takes; 0: nobody knows */
+
+    /* The pruner that this one is an option of, which does not ask it after every report; NULL:
+     * none. */
+    const struct pruner *outer;
 };
 
 struct pruner_ops {
@@ -32,6 +36,10 @@ struct pruner_ops {
     /* Optional. The bracket of a trial, from 0; sampler and pruner are then shown only the history
      * of that bracket. NULL: a single bracket. */
     int (*bracket)(const struct pruner *p, int number);
+
+    /* Of a pruner with another one as an option: did it ask that one after the n-th report of t? A
+     * pure function of these n reports, n >= 1. */
+    bool (*asks)(const struct pruner *p, const struct hpo_trial *t, int n);
 };
 
 extern const struct pruner_ops *const pruner_registry[]; /* NULL ends it */

@@ -17,13 +17,18 @@ bool curve_due(const struct curve_gate *g, const struct hpo_trial *t)
     return before < begin;
 }
 
-double curve_best(const struct hpo_trial *t)
+double curve_best_of(const struct hpo_point *points, int n)
 {
     double best = NAN;
 
-    for (int i = 0; i < t->n_points; i++)
-        best = fmin(best, t->points[i].value); /* of a NaN and a number, the number */
+    for (int i = 0; i < n; i++)
+        best = fmin(best, points[i].value); /* of a NaN and a number, the number */
     return best;
+}
+
+double curve_best(const struct hpo_trial *t)
+{
+    return curve_best_of(t->points, t->n_points);
 }
 
 int curve_first_from(const struct hpo_trial *t, int64_t step)

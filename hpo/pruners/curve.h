@@ -23,7 +23,9 @@ struct curve_gate {
 /* Is the last report of t one to look at? */
 bool curve_due(const struct curve_gate *g, const struct hpo_trial *t);
 
-/* The best report so far; NaN when there is none or all are NaN. */
+/* The best of n reports; NaN when there is none or all are NaN. */
+double curve_best_of(const struct hpo_point *points, int n);
+/* ... of all reports so far. */
 double curve_best(const struct hpo_trial *t);
 
 /* The report at exactly this step. */

@@ -17,7 +17,26 @@ struct curves {
     struct pruner pruner;
 };
 
-/* sets: NULL-ended pairs of option and value. */
+/* key: an option, or "OPTION.KEY": one of the part that it is set to. */
+static inline int curves_set(const struct hpo_opt *opts, void *priv, const char *key,
+                             const char *value, struct arena *a)
+{
+    const char *dot = strchr(key, '.');
+    const struct hpo_opt *o =
+        hpo_opt_find(opts, dot ? arena_strndup(a, key, (size_t)(dot - key)) : key);
+    const struct hpo_part *part;
+
+    if (!o)
+        return HPO_ECONFIG;
+    if (!dot)
+        return hpo_opt_set(o, priv, value, a, NULL);
+    part = (const struct hpo_part *)((const char *)priv + o->offset);
+    return o->type != HPO_OPT_PART || !part->ops
+               ? HPO_ECONFIG
+               : curves_set(hpo_plugin_of(part->ops)->opts, part->priv, dot + 1, value, a);
+}
+
+/* sets: NULL-ended pairs of option and value, as in curves_set. */
 static inline void curves_open(struct curves *c, const char *pruner, const char *const *sets)
 {
     const struct pruner_ops *ops = hpo_registry_find((const void *const *)pruner_registry, pruner);
@@ -28,7 +47,7 @@ static inline void curves_open(struct curves *c, const char *pruner, const char 
     priv = arena_alloc(&c->arena, ops->plugin.priv_size);
     hpo_opt_defaults(ops->plugin.opts, priv, &c->arena);
     for (; sets && *sets; sets += 2)
-        rc |= hpo_opt_set(hpo_opt_find(ops->plugin.opts, sets[0]), priv, sets[1], &c->arena, NULL);
+        rc |= curves_set(ops->plugin.opts, priv, sets[0], sets[1], &c->arena);
     if (rc)
         abort();
     c->pruner = (struct pruner){.ops = ops, .priv = priv};

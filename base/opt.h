@@ -34,6 +34,7 @@ enum hpo_opt_flags {
     HPO_OPT_MAX_OPEN = 4, /* max itself is not allowed */
     HPO_OPT_REQUIRED = 8, /* no default: the key must be there */
     HPO_OPT_FIXED = 16,   /* may not stand in `space:` */
+    HPO_OPT_PATH = 32,    /* STR: a path that starts at the study file's folder, which is its default */
 };
 
 struct hpo_opt {

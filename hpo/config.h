@@ -7,6 +7,7 @@
 
 #include "base/diag.h"
 #include "base/opt.h"
+#include "base/str.h"
 #include "base/yaml.h"
 #include "hpo/core/pruner.h"
 #include "hpo/core/sampler.h"
@@ -81,13 +82,15 @@ struct study_config {
     const double *enqueue;
     struct yaml_node *tree; /* the checked file with --set applied; typed sections as mappings,
                                paths absolute, name, metric and direction filled in */
-    const struct hpo_section *sections; /* study_sections() */
+    const struct hpo_section *sections; /* those of study_sections() that the file can have: without
+                                           `trainer` and `data` when the objective does not train */
 };
 
 /* A study file's text -> *ret. sets: "KEY=VALUE" overrides, applied before checking; a mistake in
  * one has the place "--set KEY=VALUE". Mistakes go to diags (its arena must be set) and HPO_ECONFIG
- * is returned; *ret must be released either way. A relative data.path or data.cache starts at the
- * folder of the file; in a --set, at the working directory. */
+ * is returned; *ret must be released either way. A relative path (data.path, data.cache, those of an
+ * objective, a study.warm_start with a '/' in it) starts at the folder of the file; in a --set, at
+ * the working directory. */
 int study_config_parse(struct study_config *ret, const char *text, size_t n, const char *file,
                        const char *const *sets, int n_sets, struct diags *diags);
 /* The same from a path; HPO_EMISSING and HPO_EIO go to err. */
@@ -107,21 +110,42 @@ struct trial_config {
 };
 int study_config_trial(const struct study_config *c, const double *values, struct arena *a,
                        struct trial_config *ret, struct hpo_err *err);
-/* The same as a study file without `space:` that trains this one configuration (report --best). */
+/* A study file that runs this one configuration (report --best): without `space:`, or, when the
+ * objective does not train, with the values as its only `enqueue`. */
 void study_config_single(const struct study_config *c, const double *values, struct str *ret);
+
+/* A row of `study.enqueue` from the command line: "PARAMETER=VALUE" texts -> space.n values, NaN
+ * where none is given. A value is written as in the study file. HPO_ECONFIG: names the parameter
+ * and says what is allowed. What an active parameter needs of its parents is filled in where there
+ * is one way to do so. */
+int study_config_values(const struct study_config *c, const char *const *pairs, int n,
+                        double *ret_values, struct hpo_err *err);
+/* The same from and as JSON, {"optimizer.lr": 0.1, "optimizer.type": "sgd"}: what Optuna keeps as a
+ * trial's fixed_params. */
+int study_config_values_read(const struct study_config *c, const char *json, double *ret_values,
+                             struct hpo_err *err);
+void study_config_values_write(const struct study_config *c, const double *values, struct str *ret);
+
+/* Is every value of the old space one of the new as well, of the same parameters in the same order?
+ * Bounds may be wider on the same grid, choices may be appended, and a `when` may grow by values
+ * that its parent did not have before. Otherwise *ret_why says what is not so ("'epochs': its
+ * lowest value was 2 and is 4"). */
+bool study_space_extends(const struct hpo_space *old, const struct hpo_space *now,
+                         struct str *ret_why);
 
 /* The pruner with all that it is told of the study. */
 struct pruner study_config_pruner(const struct study_config *c);
 
 /* What must stay the same while a study goes on, as "key: value" lines in a fixed order: whatever
- * changes the value of a configuration (data, folds, trainer), its meaning (metric, direction,
- * study.epoch) or what is proposed (space, seed, sampler). Not: name, trials, timeout,
- * max_failures, pruner and devices, which may change between runs, and where the data lies; the
- * data set's digest is added by the study. Base values that every trial replaces are left out. */
+ * changes the value of a configuration (objective, data, folds, trainer), its meaning (metric,
+ * direction, study.epoch) or what is proposed (space, seed, sampler, warm_start). Not: name, what
+ * ends the study or a trial, enqueue, pruner and devices, which may change between runs, and where
+ * the data lies; the data set's digest is added by the study. Base values that every trial replaces
+ * are left out, and so is an objective that is the default. */
 void study_config_identity(const struct study_config *c, struct str *ret);
 
-/* Every section of the file in order, offsets into struct study_config: those of hpo/ and, under
- * "trainer", those of tr_sections. Ends with path NULL; allocated in a. */
+/* Every section that a file can have, in order, offsets into struct study_config: those of hpo/
+ * and, under "trainer", those of tr_sections. Ends with path NULL; allocated in a. */
 const struct hpo_section *study_sections(struct arena *a);
 
 /* The JSON Schema (draft-07) of the study file, and docs/study-file.md, from the tables. */

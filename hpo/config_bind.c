@@ -82,6 +82,10 @@ static int set_null(const struct hpo_opt *o, void *base, struct arena *a, struct
         *(double *)field = NAN;
     else if (o->type == HPO_OPT_STR || o->type == HPO_OPT_LIST)
         *(const char **)field = NULL;
+    else if (o->type == HPO_OPT_ARGV)
+        *(const char *const **)field = NULL;
+    else if (o->type == HPO_OPT_PART)
+        *(struct hpo_part *)field = (struct hpo_part){0};
     return 0;
 }
 
@@ -110,6 +114,12 @@ static int explain(const struct hpo_opt *o, const char *text, struct arena *a, s
     return hpo_fail(err, HPO_ECONFIG, "'%s' is not allowed here: %s", shown, hpo_opt_allowed(o, a));
 }
 
+/* Wherever the field lies in its owner's struct, it ends here. */
+void *config_scratch(const struct hpo_opt *o, struct arena *a)
+{
+    return arena_alloc(a, o->offset + sizeof(struct hpo_part));
+}
+
 int config_set(const struct hpo_opt *o, void *base, const struct yaml_node *value, struct arena *a,
                struct hpo_err *err)
 {
@@ -118,6 +128,10 @@ int config_set(const struct hpo_opt *o, void *base, const struct yaml_node *valu
 
     if (value->kind == YAML_SEQ && o->type == HPO_OPT_LIST)
         return set_list(o, base, value, a, err);
+    if (o->type == HPO_OPT_ARGV && !yaml_is_null(value))
+        return config_set_argv(o, base, value, a, err);
+    if (value->kind == YAML_MAP && o->type == HPO_OPT_PART)
+        return config_set_part(o, base, value, a, err);
     if (value->kind != YAML_SCALAR)
         return no(o, a, err, arena_printf(a, "%s stands here", config_kind_name(value)));
     if (yaml_is_null(value))

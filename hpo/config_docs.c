@@ -28,15 +28,17 @@ static const char intro[] =
     "  batch_size:    {type: categorical, choices: [64, 128, 256]}\n"
     "```\n"
     "\n"
-    "Only `data.path` is required. What is left out takes the default of the tables below; a "
-    "section\n"
-    "without keys is the same as none. A key that is not listed is a mistake, never ignored. "
-    "Numbers\n"
-    "are plain decimals (`0.1`, `5e-4`), and without quotes; booleans are `true` and `false`, not\n"
-    "`yes` or `on`; times are `90s`, `15m`, `2h`, `1h30m`. `null` unsets what has no default. The\n"
-    "file is UTF-8 and at most 1 MiB, one document, without tags; an anchor may name a single "
-    "value,\n"
-    "not a mapping or a list.\n"
+    "Only `data.path` is required, or where no network is trained `objective` and `space`. What is "
+    "left\n"
+    "out takes the default of the tables below; a section without keys is the same as none. A key "
+    "that is\n"
+    "not listed is a mistake, never ignored. Numbers are plain decimals (`0.1`, `5e-4`), and "
+    "without\n"
+    "quotes; booleans are `true` and `false`, not `yes` or `on`; times are `90s`, `15m`, `2h`, "
+    "`1h30m`.\n"
+    "`null` unsets what has no default. The file is UTF-8 and at most 1 MiB, one document, without "
+    "tags; an\n"
+    "anchor may name a single value, not a mapping or a list.\n"
     "\n"
     "Where a section picks something by its `type`, the other keys are the options of that type, "
     "and\n"
@@ -49,14 +51,29 @@ static const char intro[] =
     "A relative path in the file starts at the file's folder; in a `--set`, at the working "
     "directory.\n";
 
+static const char objective_text[] =
+    "\nUnless the type is `training`, the sections `trainer` and `data` are mistakes, `space` is "
+    "needed,\n"
+    "and its parameters may have any names (letters, digits, `-`, `_`, `.`). A GPU in "
+    "`devices.use` is\n"
+    "then any that the machine has, whatever this build can train on.\n\n";
+
+static const char enqueue_row[] =
+    "| `enqueue` | a list of mappings from parameters to values | | tried first, in this order: "
+    "`[{optimizer.lr: 0.1, batch_size: 64}]`; what a row leaves open the sampler draws |\n";
+
+static const char nested_text[] =
+    "\nA part within a part is written in the same way: `{type: TYPE, wrapped: {type: OTHER, KEY: "
+    "VALUE}}`,\nor `wrapped: OTHER` for short; at most 8 levels deep.\n";
+
 static const char space_text[] =
     "\n## space\n"
     "\n"
-    "What is searched: a dotted path into `trainer` (or `image_size` of `data`) and its "
-    "distribution,\n"
-    "in Optuna's words. A value that a trial draws takes the place of the one in the file. "
-    "Without\n"
-    "`space` the study is a single trial.\n"
+    "What is searched: a dotted path into `trainer` (or `image_size` of `data`), or, where no "
+    "network is\n"
+    "trained, any name; and its distribution, in Optuna's words. A value that a trial draws takes "
+    "the\n"
+    "place of the one in the file. Without `space` the study is a single trial.\n"
     "\n"
     "| key | for | meaning |\n"
     "|---|---|---|\n"
@@ -86,6 +103,10 @@ static const char space_text[] =
     "hold options of every type that can come up, each trial takes those of its own, and a "
     "parameter\n"
     "that only some of the types have is active for these types alone, without a `when`.\n"
+    "\n"
+    "A row of `study.enqueue` may give a parameter only where it is active; the value of another "
+    "that it\n"
+    "is active for is filled in when there is but one.\n"
     "\n"
     "Can be searched:";
 
@@ -117,16 +138,35 @@ static void put_row(const struct hpo_section *s, const struct hpo_opt *o, struct
     str_addf(ret, "%s |\n", o->help);
 }
 
-static void put_section(const struct hpo_section *s, struct arena *a, struct str *ret)
+static void put_metrics(struct str *ret)
 {
-    str_addf(ret, "\n## %s\n\n%s.\n", s->path, s->help);
-    if (!s->kinds) {
-        put_table_head(ret);
-        for (const struct hpo_opt *o = s->opts; o && o->name; o++)
-            put_row(s, o, a, ret);
-        return;
-    }
+    str_add(ret, "\n| metric | better is | meaning |\n|---|---|---|\n");
+    for (int i = 0; metric_registry[i]; i++)
+        str_addf(ret, "| `%s` | %s | %s |\n", metric_registry[i]->plugin.name,
+                 metric_registry[i]->maximize ? "larger" : "smaller",
+                 metric_registry[i]->plugin.help);
+}
+
+static bool has_parts(const struct hpo_section *s)
+{
+    for (const void *const *k = s->kinds; *k; k++)
+        for (const struct hpo_opt *o = hpo_plugin_of(*k)->opts; o && o->name; o++)
+            if (o->type == HPO_OPT_PART)
+                return true;
+    return false;
+}
+
+static void put_types(const struct hpo_section *s, struct arena *a, struct str *ret)
+{
     str_addf(ret, "`type` is one of the following; without it, `%s`.\n", s->def_type);
+    if (has_parts(s))
+        str_add(ret, nested_text);
+    if (s->opts) {
+        str_add(ret, "\nBeside the options of each type:\n");
+        put_table_head(ret);
+        for (const struct hpo_opt *o = s->opts; o->name; o++)
+            put_row(s, o, a, ret);
+    }
     for (const void *const *k = s->kinds; *k; k++) {
         const struct hpo_plugin *p = hpo_plugin_of(*k);
 
@@ -139,6 +179,24 @@ static void put_section(const struct hpo_section *s, struct arena *a, struct str
     }
 }
 
+static void put_section(const struct hpo_section *s, struct arena *a, struct str *ret)
+{
+    str_addf(ret, "\n## %s\n\n%s.\n", s->path, s->help);
+    if (!strcmp(s->path, "objective"))
+        str_add(ret, objective_text + 1);
+    if (s->kinds) {
+        put_types(s, a, ret);
+        return;
+    }
+    put_table_head(ret);
+    for (const struct hpo_opt *o = s->opts; o && o->name; o++)
+        put_row(s, o, a, ret);
+    if (!strcmp(s->path, "study")) {
+        str_add(ret, enqueue_row);
+        put_metrics(ret);
+    }
+}
+
 /* "What is looked for." begins a sentence; the tables' help does not. */
 static void capitalise(struct str *ret, size_t from)
 {
@@ -148,8 +206,26 @@ static void capitalise(struct str *ret, size_t from)
             ret->s[i + 2] = (char)(ret->s[i + 2] - 'a' + 'A');
 }
 
+static void put_path(const char *path, bool *first, struct str *ret)
+{
+    str_addf(ret, "%s\n`%s`", *first ? "" : ",", path);
+    *first = false;
+}
+
+/* Those of a table that may change, though the section as a whole may not. */
+static void put_changeable(const char *section, const struct hpo_opt *opts, bool *first,
+                           struct arena *a, struct str *ret)
+{
+    for (; opts && opts->name; opts++) {
+        const char *path = arena_printf(a, "%s.%s", section, opts->name);
+
+        if (config_may_change(path) || opts->flags & HPO_OPT_PATH)
+            put_path(path, first, ret);
+    }
+}
+
 /* What a study may be run with again. */
-static void put_may_change(const struct hpo_section *all, struct str *ret)
+static void put_may_change(const struct hpo_section *all, struct arena *a, struct str *ret)
 {
     bool first = true;
 
@@ -157,34 +233,20 @@ static void put_may_change(const struct hpo_section *all, struct str *ret)
             "\n`hpo run` with the same file again goes on where the study stopped. In between, "
             "these may\nchange:");
     for (; all->path; all++) {
-        bool whole = config_may_change(all->path);
-
-        if (whole)
-            str_addf(ret, "%s\n`%s`", first ? "" : ",", all->path);
-        first = first && !whole;
-        for (const struct hpo_opt *o = all->opts; !whole && o && o->name; o++) {
-            struct str path = {0};
-
-            str_addf(&path, "%s.%s", all->path, o->name);
-            if (config_may_change(path.s)) {
-                str_addf(ret, "%s\n`%s`", first ? "" : ",", path.s);
-                first = false;
-            }
-            str_release(&path);
+        if (config_may_change(all->path)) {
+            put_path(all->path, &first, ret);
+            continue;
         }
+        put_changeable(all->path, all->opts, &first, a, ret);
+        for (const void *const *k = all->kinds; k && *k; k++)
+            put_changeable(all->path, hpo_plugin_of(*k)->opts, &first, a, ret);
+        if (!strcmp(all->path, "study"))
+            put_path("study.enqueue", &first, ret);
     }
     str_add(ret, ".\n(Another `study.name` is another study; elsewhere, the images must be the "
-                 "same.) Anything else\nwould mix results that cannot be compared, and is refused "
-                 "with the differences listed.\n");
-}
-
-static void put_metrics(struct str *ret)
-{
-    str_add(ret, "\n| metric | better is | meaning |\n|---|---|---|\n");
-    for (int i = 0; metric_registry[i]; i++)
-        str_addf(ret, "| `%s` | %s | %s |\n", metric_registry[i]->plugin.name,
-                 metric_registry[i]->maximize ? "larger" : "smaller",
-                 metric_registry[i]->plugin.help);
+                 "same.) A parameter\nof `space` may get wider bounds on the same grid, and new "
+                 "choices behind the old ones. Anything else\nwould mix results that cannot be "
+                 "compared, and is refused with the differences listed.\n");
 }
 
 void study_docs_write(struct str *ret)
@@ -195,13 +257,10 @@ void study_docs_write(struct str *ret)
     size_t from;
 
     str_add(ret, intro);
-    put_may_change(all, ret);
+    put_may_change(all, &a, ret);
     from = ret->n;
-    for (const struct hpo_section *s = all; s->path; s++) {
+    for (const struct hpo_section *s = all; s->path; s++)
         put_section(s, &a, ret);
-        if (!strcmp(s->path, "study"))
-            put_metrics(ret);
-    }
     capitalise(ret, from);
     str_add(ret, space_text);
     config_add_searchable(all, &searchable);

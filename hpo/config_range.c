@@ -1,23 +1,25 @@
 /* The distributions of `space` against the options that they search. */
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
 #include "hpo/config_impl.h"
 
+#define MAX_NAME 128
+
 /* One end of a numeric distribution inside the option's range? */
-static bool end_fits(struct config_reader *r, const struct hpo_opt *o, const struct yaml_node *n,
-                     void *scratch)
+static bool end_fits(struct config_reader *r, const struct hpo_opt *o, const struct yaml_node *n)
 {
     struct hpo_err why;
 
-    if (!config_set(o, scratch, n, r->a, &why))
+    if (!config_set(o, config_scratch(o, r->a), n, r->a, &why))
         return true;
     config_mistake(r, n, "%s", why.msg);
     return false;
 }
 
 /* false: a mistake was reported. */
-static bool fits(struct config_reader *r, int i, const struct hpo_opt *o, void *scratch)
+static bool fits(struct config_reader *r, int i, const struct hpo_opt *o)
 {
     const struct hpo_param *p = &r->params[i];
     const struct draft *d = &r->drafts[i];
@@ -25,7 +27,7 @@ static bool fits(struct config_reader *r, int i, const struct hpo_opt *o, void *
 
     if (p->kind == HPO_PARAM_CATEGORICAL) {
         for (int k = 0; k < p->n_choices; k++)
-            ok = end_fits(r, o, d->choices[k], scratch) && ok;
+            ok = end_fits(r, o, d->choices[k]) && ok;
         return ok;
     }
     if (o->type != HPO_OPT_INT && o->type != HPO_OPT_REAL && o->type != HPO_OPT_TIME) {
@@ -38,22 +40,13 @@ static bool fits(struct config_reader *r, int i, const struct hpo_opt *o, void *
                        p->name);
         return false;
     }
-    ok = end_fits(r, o, d->low, scratch);
-    return end_fits(r, o, d->high, scratch) && ok;
-}
-
-/* ops NULL: a plain section. */
-static void *scratch_of(struct config_reader *r, const void *ops)
-{
-    size_t n = ops ? hpo_plugin_of(ops)->priv_size : sizeof(struct study_config);
-
-    return arena_alloc(r->a, n ? n : 1);
+    ok = end_fits(r, o, d->low);
+    return end_fits(r, o, d->high) && ok;
 }
 
 static void check_type_param(struct config_reader *r, int i, const struct hpo_section *s)
 {
     const struct hpo_param *p = &r->params[i];
-    const char *what = strrchr(s->path, '.') + 1;
     struct words known = {.a = r->a};
 
     if (p->kind != HPO_PARAM_CATEGORICAL) {
@@ -64,8 +57,8 @@ static void check_type_param(struct config_reader *r, int i, const struct hpo_se
     words_add_registry(&known, s->kinds);
     for (int k = 0; k < p->n_choices; k++)
         if (!hpo_registry_find(s->kinds, p->choices[k].text))
-            config_unknown(r, r->drafts[i].choices[k], what, p->choices[k].text, "", "known",
-                           &known);
+            config_unknown(r, r->drafts[i].choices[k], config_noun(s), p->choices[k].text, "",
+                           "known", &known);
 }
 
 /* The values of SECTION.type that an explicit `when` of parameter i leaves; NULL: there is none. */
@@ -140,6 +133,13 @@ static void no_type_has_it(struct config_reader *r, int i, const struct config_t
                    r->params[i].name, words_join(&here), words_join(&owners));
 }
 
+static void fixed(struct config_reader *r, int i)
+{
+    config_mistake(r, r->drafts[i].key,
+                   "'%s' cannot be searched: it must be the same for every trial",
+                   r->params[i].name);
+}
+
 static void check_typed(struct config_reader *r, int i, const struct config_target *t)
 {
     struct yaml_node *n = yaml_get_path(r->root, t->section->path), *name = yaml_get(n, "type");
@@ -160,8 +160,12 @@ static void check_typed(struct config_reader *r, int i, const struct config_targ
         if (!o)
             continue;
         any = true;
+        if (!config_can_search(o)) {
+            fixed(r, i);
+            return;
+        }
         if (ok && r->drafts[i].ok && condition_allows(r, w, ops))
-            ok = fits(r, i, o, scratch_of(r, ops));
+            ok = fits(r, i, o);
     }
     if (!any)
         no_type_has_it(r, i, t, &types);
@@ -174,6 +178,20 @@ static void check_typed(struct config_reader *r, int i, const struct config_targ
 bool config_is_nested(const struct yaml_node *n)
 {
     return n->kind == YAML_MAP && n->n && n->val[0]->kind == YAML_MAP && !yaml_get(n, "type");
+}
+
+static void nested_param(struct config_reader *r, int i)
+{
+    const char *name = r->params[i].name;
+    bool outside = !strcmp(name, "trainer") || !strcmp(name, "data");
+    const char *path = outside ? "" : name;
+
+    for (const struct yaml_node *n = r->drafts[i].node; config_is_nested(n); n = n->val[0])
+        path = arena_printf(r->a, "%s%s%s", path, *path ? "." : "", n->key[0]->text);
+    config_mistake(r, r->drafts[i].key,
+                   "unknown parameter '%s': a parameter is named by its whole path, write "
+                   "'%s: {...}'",
+                   config_show(r->a, name), config_show(r->a, path));
 }
 
 static void unknown_param(struct config_reader *r, int i)
@@ -194,38 +212,49 @@ static void unknown_param(struct config_reader *r, int i)
         }
     }
     if (config_is_nested(r->drafts[i].node)) {
-        bool outside = !strcmp(name, "trainer") || !strcmp(name, "data");
-        const char *path = outside ? "" : name;
-
-        for (const struct yaml_node *n = r->drafts[i].node; config_is_nested(n); n = n->val[0])
-            path = arena_printf(r->a, "%s%s%s", path, *path ? "." : "", n->key[0]->text);
-        config_mistake(r, r->drafts[i].key,
-                       "unknown parameter '%s': a parameter is named by its whole path, write "
-                       "'%s: {...}'",
-                       config_show(r->a, name), config_show(r->a, path));
+        nested_param(r, i);
         return;
     }
     config_add_searchable(r->c->sections, &known);
     config_unknown(r, r->drafts[i].key, "parameter", name, "", "what can be searched", &known);
 }
 
+/* Where nothing is trained a parameter is whatever the user calls it, in letters that stay one word
+ * in an environment, a command line and a table. */
+static void check_free_name(struct config_reader *r, int i)
+{
+    const char *name = r->params[i].name;
+    bool ok = *name && strlen(name) <= MAX_NAME;
+
+    for (const char *p = name; ok && *p; p++)
+        ok = isalnum((unsigned char)*p) || *p == '_' || *p == '-' || *p == '.';
+    if (!ok)
+        config_mistake(r, r->drafts[i].key,
+                       "'%s' cannot be the name of a parameter: letters, digits, '-', '_' and "
+                       "'.', at most %d",
+                       config_show(r->a, name), MAX_NAME);
+    else if (config_is_nested(r->drafts[i].node))
+        nested_param(r, i);
+}
+
 void config_check_space(struct config_reader *r)
 {
-    for (int i = 0; i < r->c->space.n; i++) {
+    if (!r->objective)
+        return; /* what can be searched depends on it */
+    for (int i = 0; !r->objective->trains && i < r->c->space.n; i++)
+        check_free_name(r, i);
+    for (int i = 0; r->objective->trains && i < r->c->space.n; i++) {
         struct config_target t = config_target_of(r->c->sections, r->params[i].name);
         const struct hpo_opt *o = t.section ? hpo_opt_find(t.section->opts, t.key) : NULL;
 
         if (!t.section)
             unknown_param(r, i);
-        else if (o && o->flags & HPO_OPT_FIXED)
-            config_mistake(r, r->drafts[i].key,
-                           "'%s' cannot be searched: it must be the same for "
-                           "every trial",
-                           r->params[i].name);
+        else if (o && !config_can_search(o))
+            fixed(r, i);
         else if (t.is_type && r->drafts[i].ok)
             check_type_param(r, i, t.section);
         else if (o && r->drafts[i].ok)
-            fits(r, i, o, scratch_of(r, NULL));
+            fits(r, i, o);
         else if (!o && !t.is_type)
             check_typed(r, i, &t);
     }

@@ -40,6 +40,55 @@ static int max_epochs(const struct study_config *c)
     return (int)most;
 }
 
+/* The sections that the file can have. */
+static const struct hpo_section *sections_here(const struct config_reader *r,
+                                               const struct hpo_section *all)
+{
+    struct hpo_section *ret;
+    int n = 0;
+
+    if (!r->objective || r->objective->trains)
+        return all;
+    while (all[n].path)
+        n++;
+    ret = ARENA_ARRAY(r->a, struct hpo_section, n + 1);
+    n = 0;
+    for (; all->path; all++)
+        if (!config_space_path(all))
+            ret[n++] = *all;
+    return ret;
+}
+
+static int mistakes(const struct config_reader *r)
+{
+    return r->d->n + r->d->dropped;
+}
+
+/* Everything, in the order that config_impl.h tells. before: the mistakes of other files. */
+static void check(struct config_reader *r, int before)
+{
+    struct study_config *c = r->c;
+    bool sound;
+    int at;
+
+    config_check_top(r);
+    at = mistakes(r);
+    config_read_space(r);
+    config_read_whens(r);
+    sound = mistakes(r) == at;
+    for (const struct hpo_section *s = c->sections; s->path; s++)
+        config_check_section(r, s);
+    config_check_study(r);
+    at = mistakes(r);
+    config_check_space(r);
+    config_finish_space(r);
+    if (sound && mistakes(r) == at) /* else it is not known what values there are */
+        config_read_enqueue(r);
+    if (mistakes(r) == before && r->objective->trains)
+        c->max_epochs = max_epochs(c);
+    config_check_parts(r, mistakes(r) == before);
+}
+
 /* The tree lives as long as the config; its mistakes live with the others. */
 static struct yaml_node *parse_tree(struct config_reader *r, const char *text, size_t n)
 {
@@ -58,7 +107,7 @@ int study_config_parse(struct study_config *ret, const char *text, size_t n, con
                        const char *const *sets, int n_sets, struct diags *diags)
 {
     struct config_reader r = {.c = ret, .a = &ret->arena, .d = diags};
-    int before = diags->n;
+    int before = mistakes(&r);
 
     *ret = (struct study_config){0};
     ret->file = arena_strdup(r.a, file);
@@ -78,19 +127,10 @@ int study_config_parse(struct study_config *ret, const char *text, size_t n, con
     config_normalise(ret->sections, r.root, r.a);
     for (int i = 0; i < n_sets; i++)
         config_apply_set(&r, sets[i]);
-
-    config_check_top(&r);
-    config_read_space(&r);
-    config_read_whens(&r);
-    for (const struct hpo_section *s = ret->sections; s->path; s++)
-        config_check_section(&r, s);
-    config_check_study(&r);
-    config_check_space(&r);
-    config_finish_space(&r);
-    if (diags->n > before)
-        return HPO_ECONFIG;
-    ret->max_epochs = max_epochs(ret);
-    return 0;
+    r.objective = config_objective(r.root);
+    ret->sections = sections_here(&r, ret->sections);
+    check(&r, before);
+    return mistakes(&r) > before ? HPO_ECONFIG : 0;
 }
 
 int study_config_read(struct study_config *ret, const char *path, const char *const *sets,

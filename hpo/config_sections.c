@@ -9,10 +9,13 @@ static const struct hpo_opt study_options[] = {
     HPO_OPT(STR, struct study_opts, name, "name", NULL, 0, 0, 0,
             "names the study and its folder: letters, digits, '-', '_' and '.'; without it, the "
             "name of the file"),
-    HPO_OPT_WORDS(struct study_opts, direction, "direction", NULL, "minimize|maximize", 0,
-                  "what is better; without it, what the metric says, and it cannot say otherwise"),
+    HPO_OPT_WORDS(
+        struct study_opts, direction, "direction", NULL, "minimize|maximize", 0,
+        "what is better; without it, what the metric says, and it cannot say otherwise; a "
+        "command must say, a function is minimized"),
     HPO_OPT(STR, struct study_opts, metric_name, "metric", "accuracy", 0, 0, 0,
-            "what a trial is judged by"),
+            "what a trial is judged by; where no network is trained any word, and `value` without "
+            "one"),
     HPO_OPT(INT, struct study_opts, trials, "trials", "20", 1, 10000000, 0,
             "finished trials (complete and pruned) of the whole study, over every run of it"),
     HPO_OPT(TIME, struct study_opts, timeout, "timeout", NULL, 1, 1e9, 0,
@@ -23,6 +26,30 @@ static const struct hpo_opt study_options[] = {
                   "the epoch of a fold that counts"),
     HPO_OPT(INT, struct study_opts, max_failures, "max_failures", "5", 0, 1000000, 0,
             "this many failed trials in a row stop the study; 0: nothing does"),
+    HPO_OPT(REAL, struct study_opts, target, "target", NULL, 0, 0, 0,
+            "the study ends when a trial is as good as this; without it, nothing is good enough"),
+    HPO_OPT(INT, struct study_opts, patience, "patience", "0", 0, 10000000, 0,
+            "the study ends after this many finished trials in a row that are no better than the "
+            "best before them; 0: never"),
+    HPO_OPT(REAL, struct study_opts, min_delta, "min_delta", "0", 0, HUGE_VAL, 0,
+            "to count as better for `patience`, a trial is better by more than this"),
+    HPO_OPT(TIME, struct study_opts, max_seconds, "max_seconds", NULL, 0, 1e9, HPO_OPT_MIN_OPEN,
+            "a trial that takes longer fails; without it, it may take any time"),
+    HPO_OPT(INT, struct study_opts, retries, "retries", "0", 0, 100, 0,
+            "a trial that fails is tried again this often, with the same values"),
+    HPO_OPT(STR, struct study_opts, warm_start, "warm_start", NULL, 0, 0, HPO_OPT_FIXED,
+            "the folder or the name of another study of the same parameters: the sampler learns "
+            "from its trials too"),
+    {0},
+};
+
+static const struct hpo_opt sampler_options[] = {
+    HPO_OPT(
+        INT, struct sampler_opts, lag, "lag", "0", 0, 1024, 0,
+        "N: trial n is sampled and pruned on the results of the trials below n - N + 1 alone, so "
+        "that N trials at once come out the same in every run; 0: on whatever has ended"),
+    HPO_OPT_WORDS(struct sampler_opts, duplicates, "duplicates", "resample", "resample|allow", 0,
+                  "a configuration that was tried already: draw another, or try it again"),
     {0},
 };
 
@@ -30,8 +57,9 @@ static const struct hpo_opt devices_options[] = {
     HPO_OPT(LIST, struct devices_opts, use, "use", "auto", 0, 0, 0,
             "auto, a device, or a list of devices; a device named twice runs two workers"),
     HPO_OPT(INT, struct devices_opts, trials_per_device, "trials_per_device", "auto", 1, 64,
-            HPO_OPT_AUTO, "concurrent trials on one device; auto: on the CPU a core a trial, up to 8 "
-            "at once, else 1"),
+            HPO_OPT_AUTO,
+            "concurrent trials on one device; auto: where a network is trained on the "
+            "CPU a core a trial, up to 8 at once, else 1"),
     HPO_OPT(INT, struct devices_opts, threads, "threads", "auto", 1, 1024, HPO_OPT_AUTO,
             "CPU threads of a trial; auto shares the cores out"),
     {0},
@@ -71,10 +99,12 @@ static const struct hpo_opt folds_options[] = {
 static const struct hpo_section own_sections[] = {
     {"study", "what is looked for, and how long", study_options, NULL, NULL,
      offsetof(struct study_config, study)},
-    {"sampler", "proposes the values of the next trial", NULL, KINDS(sampler_registry), "random",
-     offsetof(struct study_config, sampler)},
+    {"objective", "what a trial is: values in, a value out", NULL, KINDS(objective_registry),
+     CONFIG_DEF_OBJECTIVE, offsetof(struct study_config, objective)},
+    {"sampler", "proposes the values of the next trial", sampler_options, KINDS(sampler_registry),
+     "random", offsetof(struct study_config, sampler)},
     {"pruner", "stops trials that are not worth going on with", NULL, KINDS(pruner_registry),
-     "none", offsetof(struct study_config, pruner)},
+     "fold", offsetof(struct study_config, pruner)},
     {"devices", "what trials run on", devices_options, NULL, NULL,
      offsetof(struct study_config, devices)},
     {"data", "the labelled images", data_options, NULL, NULL, offsetof(struct study_config, data)},
@@ -122,15 +152,36 @@ const char *config_space_path(const struct hpo_section *s)
     return NULL;
 }
 
+const struct hpo_section *config_section_of_kinds(const struct hpo_section *all,
+                                                  const void *const *kinds)
+{
+    for (; all->path; all++)
+        if (all->kinds == kinds)
+            return all;
+    return NULL;
+}
+
+const char *config_noun(const struct hpo_section *s)
+{
+    const char *dot = strrchr(s->path, '.');
+
+    return dot ? dot + 1 : s->path;
+}
+
+bool config_can_search(const struct hpo_opt *o)
+{
+    return !(o->flags & HPO_OPT_FIXED) && o->type != HPO_OPT_ARGV && o->type != HPO_OPT_PART;
+}
+
 /* Has any of the section's types, or the section itself, this option? */
 static bool section_has(const struct hpo_section *s, const char *key)
 {
-    if (!s->kinds)
-        return hpo_opt_find(s->opts, key) != NULL;
-    for (const void *const *k = s->kinds; *k; k++)
+    if (hpo_opt_find(s->opts, key))
+        return true;
+    for (const void *const *k = s->kinds; k && *k; k++)
         if (hpo_opt_find(hpo_plugin_of(*k)->opts, key))
             return true;
-    return !strcmp(key, "type");
+    return s->kinds && !strcmp(key, "type");
 }
 
 struct config_target config_target_of(const struct hpo_section *all, const char *path)
@@ -150,7 +201,7 @@ struct config_target config_target_of(const struct hpo_section *all, const char 
 static void add_searchable(const char *head, const struct hpo_opt *opts, struct words *ret)
 {
     for (; opts && opts->name; opts++)
-        if (!(opts->flags & HPO_OPT_FIXED))
+        if (config_can_search(opts))
             words_add(ret, *head ? arena_printf(ret->a, "%s.%s", head, opts->name) : opts->name);
 }
 

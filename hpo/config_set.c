@@ -7,16 +7,12 @@
 void config_normalise(const struct hpo_section *all, struct yaml_node *root, struct arena *a)
 {
     for (; all->path; all++) {
-        struct yaml_node *n = all->kinds ? yaml_get_path(root, all->path) : NULL, *type, *key;
+        struct yaml_node *n = all->kinds ? yaml_get_path(root, all->path) : NULL;
 
-        if (!n || n->kind != YAML_SCALAR || yaml_is_null(n))
+        if (!n)
             continue;
-        type = yaml_clone(a, n);
-        key = yaml_clone(a, n);
-        key->text = "type";
-        *n = (struct yaml_node){
-            .kind = YAML_MAP, .file = n->file, .line = n->line, .column = n->column, .text = ""};
-        yaml_append_pair(a, n, key, type);
+        config_to_typed(n, a);
+        config_normalise_parts(all->kinds, all->opts, n, a);
     }
 }
 
@@ -102,7 +98,7 @@ static bool too_deep(const char *key)
 
     for (; *key; key++)
         dots += *key == '.';
-    return dots > 8;
+    return dots > CONFIG_MAX_PARTS + 1;
 }
 
 void config_apply_set(struct config_reader *r, const char *set)

@@ -4,8 +4,7 @@
 
 #include "hpo/config_impl.h"
 
-/* A value as the file would say it. */
-static struct yaml_node *value_node(const struct hpo_param *p, double v, struct arena *a)
+struct yaml_node *config_value_node(const struct hpo_param *p, double v, struct arena *a)
 {
     char buf[HPO_DOUBLE_TEXT];
     struct yaml_node *n;
@@ -18,7 +17,7 @@ static struct yaml_node *value_node(const struct hpo_param *p, double v, struct 
         return n;
     }
     return yaml_new_scalar(a, p->kind == HPO_PARAM_INT ? arena_printf(a, "%.0f", v)
-                                                       : str_double(buf, v));
+                                                       : config_number_text(str_double(buf, v), a));
 }
 
 struct yaml_node *config_section_map(const struct study_config *c, const struct hpo_section *s,
@@ -37,7 +36,7 @@ struct yaml_node *config_section_map(const struct study_config *c, const struct 
             continue;
         t = config_target_of(c->sections, p->name);
         if (t.section == s)
-            yaml_put(a, map, t.key, value_node(p, values[i], a));
+            yaml_put(a, map, t.key, config_value_node(p, values[i], a));
     }
     return map;
 }
@@ -76,9 +75,8 @@ int study_config_trial(const struct study_config *c, const double *values, struc
         if (!head)
             continue;
         map = config_section_map(c, s, values, a);
-        if (!s->kinds) {
-            rc = config_bind(s->opts, field, map, a, &why);
-        } else {
+        rc = config_bind(s->opts, field, map, a, &why);
+        if (s->kinds && !rc) {
             struct hpo_part *part = (struct hpo_part *)field;
             const struct hpo_plugin *p;
 
@@ -99,15 +97,15 @@ int study_config_trial(const struct study_config *c, const double *values, struc
 
 struct pruner study_config_pruner(const struct study_config *c)
 {
-    bool side_by_side = c->folds.order == TR_EPOCH_FIRST;
-    int folds = c->folds.run > 0 ? c->folds.run : c->folds.k;
-
-    return (struct pruner){
+    const struct objective_ops *objective = c->objective.ops;
+    struct pruner p = {
         .ops = c->pruner.ops,
         .priv = c->pruner.priv,
         .maximize = c->study.direction == 1,
         .study = c->study.name,
-        .folds = side_by_side ? 1 : folds,
-        .fold_steps = c->max_epochs,
+        .folds = 1,
     };
+
+    objective->steps(c, &p.folds, &p.fold_steps);
+    return p;
 }

@@ -6,11 +6,18 @@
 
 #define SHOWN 60
 
-void words_add(struct words *w, const char *word)
+bool words_have(const struct words *w, const char *word)
 {
     for (int i = 0; i < w->n; i++)
         if (!strcmp(w->w[i], word))
-            return;
+            return true;
+    return false;
+}
+
+void words_add(struct words *w, const char *word)
+{
+    if (words_have(w, word))
+        return;
     if (w->n == w->cap) {
         const char **more = ARENA_ARRAY(w->a, const char *, w->cap ? w->cap * 2 : 16);
 
@@ -101,4 +108,12 @@ void config_unknown(struct config_reader *r, const struct yaml_node *at, const c
     else
         config_mistake(r, at, "unknown %s '%s'%s%s; %s: %s", what, config_show(r->a, text), hint,
                        where, list, words_join(known));
+}
+
+void config_check_keys(struct config_reader *r, const struct yaml_node *map, const char *where,
+                       const struct words *known)
+{
+    for (int i = 0; i < map->n; i++)
+        if (!words_have(known, map->key[i]->text))
+            config_unknown(r, map->key[i], "key", map->key[i]->text, where, "known keys", known);
 }

@@ -1,12 +1,10 @@
-/* The study as resolved: as a study file, and as the lines that a resumed study is compared by. */
+/* The study as resolved, as a study file. */
 #include <math.h>
 #include <string.h>
 
 #include "hpo/config_impl.h"
 
-/* "1e-05" is a number in YAML 1.2 and in a study file, but a text to readers of YAML 1.1; "1.0e-05"
- * is a number to all. */
-static const char *number_text(const char *text, struct arena *a)
+const char *config_number_text(const char *text, struct arena *a)
 {
     const char *e = strchr(text, 'e');
 
@@ -15,14 +13,44 @@ static const char *number_text(const char *text, struct arena *a)
     return arena_printf(a, "%.*s.0%s", (int)(e - text), text, e);
 }
 
+static struct yaml_node *argv_node(const char *const *argv, struct arena *a)
+{
+    struct yaml_node *ret = yaml_new_seq(a), *n;
+
+    for (; *argv; argv++) {
+        n = yaml_new_scalar(a, *argv);
+        n->quoted = yaml_looks_special(*argv);
+        yaml_append(a, ret, n);
+    }
+    return ret;
+}
+
+static struct yaml_node *option_node(const struct hpo_opt *o, const void *base, struct arena *a);
+
+static struct yaml_node *part_node(const struct hpo_part *part, struct arena *a)
+{
+    struct yaml_node *ret = yaml_new_map(a);
+    const struct hpo_opt *o = hpo_plugin_of(part->ops)->opts;
+
+    yaml_put(a, ret, "type", yaml_new_scalar(a, hpo_plugin_of(part->ops)->name));
+    for (; o && o->name; o++)
+        yaml_put(a, ret, o->name, option_node(o, part->priv, a));
+    return ret;
+}
+
 /* An option's value as a node; null when it is unset. */
 static struct yaml_node *option_node(const struct hpo_opt *o, const void *base, struct arena *a)
 {
+    const void *field = (const char *)base + o->offset;
     const char *text = hpo_opt_get(o, base, a);
     struct yaml_node *n;
 
     if (!text)
         return yaml_new_scalar(a, "null");
+    if (o->type == HPO_OPT_ARGV)
+        return argv_node(*(const char *const *const *)field, a);
+    if (o->type == HPO_OPT_PART)
+        return part_node(field, a);
     if (o->type == HPO_OPT_LIST && strchr(text, ',')) {
         char *all = arena_strdup(a, text), *save = NULL;
 
@@ -32,7 +60,7 @@ static struct yaml_node *option_node(const struct hpo_opt *o, const void *base, 
         return n;
     }
     if (o->type == HPO_OPT_REAL && strcmp(text, "auto"))
-        text = number_text(text, a);
+        text = config_number_text(text, a);
     n = yaml_new_scalar(a, text);
     n->quoted = o->type == HPO_OPT_STR && yaml_looks_special(text);
     return n;
@@ -58,8 +86,7 @@ static void put_options(const struct hpo_opt *opts, const void *base,
     }
 }
 
-/* The types of a section: all of the study's, or (values) the one of a trial. */
-static struct config_types types_of(const struct study_config *c, const struct hpo_section *s,
+struct config_types config_types_in(const struct study_config *c, const struct hpo_section *s,
                                     const struct yaml_node *map, const double *values,
                                     struct arena *a)
 {
@@ -77,20 +104,18 @@ static struct yaml_node *section_node(const struct study_config *c, const struct
                                       const double *values, struct arena *a)
 {
     struct yaml_node *ret = yaml_new_map(a), *map = config_section_map(c, s, values, a);
+    void *bound = arena_alloc(a, sizeof(struct study_config));
 
     if (s->kinds) {
-        struct config_types t = types_of(c, s, map, values, a);
+        struct config_types t = config_types_in(c, s, map, values, a);
 
         yaml_put(a, ret, "type", yaml_new_scalar(a, hpo_plugin_of(t.base)->name));
         for (int i = 0; i < t.n; i++)
             put_options(hpo_plugin_of(t.ops[i])->opts, config_bind_type(t.ops[i], map, a), &t, map,
                         ret, a);
-    } else {
-        void *bound = arena_alloc(a, sizeof(struct study_config));
-
-        config_bind(s->opts, bound, map, a, NULL);
-        put_options(s->opts, bound, NULL, map, ret, a);
     }
+    config_bind(s->opts, bound, map, a, NULL);
+    put_options(s->opts, bound, NULL, map, ret, a);
     return ret;
 }
 
@@ -106,7 +131,7 @@ static struct yaml_node *number_node(double v, struct arena *a)
 {
     char buf[HPO_DOUBLE_TEXT];
 
-    return yaml_new_scalar(a, number_text(str_double(buf, v), a));
+    return yaml_new_scalar(a, config_number_text(str_double(buf, v), a));
 }
 
 static struct yaml_node *when_node(const struct hpo_space *s, const struct hpo_param *p,
@@ -129,7 +154,7 @@ static struct yaml_node *when_node(const struct hpo_space *s, const struct hpo_p
     return ret;
 }
 
-static struct yaml_node *param_node(const struct hpo_space *s, const struct hpo_param *p,
+struct yaml_node *config_param_node(const struct hpo_space *s, const struct hpo_param *p,
                                     struct arena *a)
 {
     static const char *const kinds[] = {"float", "int", "categorical"};
@@ -154,6 +179,13 @@ static struct yaml_node *param_node(const struct hpo_space *s, const struct hpo_
     return ret;
 }
 
+bool config_left_out(const struct study_config *c, const struct hpo_section *s)
+{
+    return !strcmp(s->path, "objective") &&
+           !strcmp(hpo_plugin_of(c->objective.ops)->name, s->def_type) &&
+           !hpo_plugin_of(c->objective.ops)->opts;
+}
+
 /* values: a trial's, and then without `space`. */
 static struct yaml_node *resolved(const struct study_config *c, const double *values,
                                   struct arena *a)
@@ -161,12 +193,17 @@ static struct yaml_node *resolved(const struct study_config *c, const double *va
     struct yaml_node *root = yaml_new_map(a), *space;
 
     for (const struct hpo_section *s = c->sections; s->path; s++)
-        yaml_put_path(a, root, s->path, section_node(c, s, values, a));
+        if (!config_left_out(c, s))
+            yaml_put_path(a, root, s->path, section_node(c, s, values, a));
     if (values || !c->space.n)
         return root;
+    if (c->n_enqueue)
+        yaml_put_path(a, root, "study.enqueue",
+                      config_enqueue_node(&c->space, c->enqueue, c->n_enqueue, a));
     space = yaml_new_map(a);
     for (int i = 0; i < c->space.n; i++)
-        yaml_put(a, space, c->space.params[i].name, param_node(&c->space, &c->space.params[i], a));
+        yaml_put(a, space, c->space.params[i].name,
+                 config_param_node(&c->space, &c->space.params[i], a));
     yaml_put(a, root, "space", space);
     return root;
 }
@@ -179,143 +216,37 @@ void study_config_write(const struct study_config *c, struct str *ret)
     arena_release(&a);
 }
 
+/* Only what trains can do without a space. */
+static struct yaml_node *single(const struct study_config *c, const double *values, struct arena *a)
+{
+    struct study_config one = *c;
+
+    if (((const struct objective_ops *)c->objective.ops)->trains)
+        return resolved(c, values, a);
+    one.enqueue = values;
+    one.n_enqueue = 1;
+    return resolved(&one, NULL, a);
+}
+
 void study_config_single(const struct study_config *c, const double *values, struct str *ret)
 {
     struct arena a = {0};
-    struct yaml_node *root = resolved(c, values, &a);
+    struct yaml_node *root = single(c, values, &a);
 
     yaml_put_path(&a, root, "study.name",
                   yaml_new_scalar(&a, arena_printf(&a, "%.100s-single", c->study.name)));
     yaml_put_path(&a, root, "study.trials", yaml_new_scalar(&a, "1"));
     yaml_put_path(&a, root, "study.timeout", yaml_new_scalar(&a, "null"));
+    yaml_put_path(&a, root, "study.warm_start", yaml_new_scalar(&a, "null"));
     for (const struct hpo_section *s = c->sections; s->path; s++) {
         struct yaml_node *plain;
 
-        if (!s->kinds || config_space_path(s))
+        if (!s->kinds || config_space_path(s) || !strcmp(s->path, "objective"))
             continue;
         plain = yaml_new_map(&a); /* nothing is left to search, or to prune */
         yaml_put(&a, plain, "type", yaml_new_scalar(&a, s->def_type));
         yaml_put_path(&a, root, s->path, plain);
     }
     yaml_write(root, ret);
-    arena_release(&a);
-}
-
-bool config_may_change(const char *path)
-{
-    static const char *const free_to[] = {
-        "study.name", "study.trials", "study.timeout", "study.max_failures",
-        "pruner",     "devices",      "data.path",     "data.cache",
-    };
-
-    for (size_t i = 0; i < HPO_LEN(free_to); i++) {
-        size_t n = strlen(free_to[i]);
-
-        if (!strncmp(path, free_to[i], n) && (!path[n] || path[n] == '.'))
-            return true;
-    }
-    return false;
-}
-
-/* Does every trial (of this type of the section) take the option from `space`? */
-static bool always_searched(const struct study_config *c, const struct hpo_section *s,
-                            const struct config_types *t, const void *ops, const char *key)
-{
-    const char *head = config_space_path(s);
-
-    for (int i = 0; head && i < c->space.n; i++) {
-        const struct hpo_param *p = &c->space.params[i];
-        struct config_target target = config_target_of(c->sections, p->name);
-        bool always = true;
-
-        if (target.section != s || strcmp(target.key, key))
-            continue;
-        for (int w = 0; w < p->n_when; w++) {
-            const struct hpo_param *type = &c->space.params[p->when[w].param];
-            bool holds = false;
-
-            for (int k = 0; ops && p->when[w].param == t->param && k < p->when[w].n_values; k++)
-                holds = holds || !strcmp(type->choices[(int)p->when[w].values[k]].text,
-                                         hpo_plugin_of(ops)->name);
-            always = always && holds && type->n_when == 0;
-        }
-        return always;
-    }
-    return false;
-}
-
-/* ops: the type whose options these are, NULL in a plain section. */
-static void identify(const struct study_config *c, const struct hpo_section *s,
-                     const struct config_types *t, const void *ops, const struct yaml_node *map,
-                     struct str *ret)
-{
-    const struct hpo_opt *opts = ops ? hpo_plugin_of(ops)->opts : s->opts;
-    struct arena a = {0};
-    void *bound = ops ? config_bind_type(ops, map, &a) : (char *)c + s->offset;
-
-    for (; opts && opts->name; opts++) {
-        const char *path = arena_printf(&a, "%s.%s", s->path, opts->name);
-        const char *text;
-
-        if (config_may_change(path) || always_searched(c, s, t, ops, opts->name))
-            continue;
-        text = hpo_opt_get(opts, bound, &a);
-        if (!strcmp(path, "data.folds.run") && c->folds.run < 0) /* auto and k are the same */
-            text = arena_printf(&a, "%d", c->folds.k);
-        if (t->n > 1)
-            str_addf(ret, "%s (%s)", path, hpo_plugin_of(ops)->name);
-        else
-            str_add(ret, path);
-        str_addf(ret, ": %s\n", text ? text : "null");
-    }
-    arena_release(&a);
-}
-
-static void identify_space(const struct study_config *c, struct str *ret)
-{
-    struct arena a = {0};
-
-    for (int i = 0; i < c->space.n; i++) {
-        const struct hpo_param *p = &c->space.params[i];
-        const struct yaml_node *n = param_node(&c->space, p, &a);
-        struct str text = {0};
-
-        yaml_write(n, &text);
-        str_addf(ret, "space.%s: ", p->name);
-        for (size_t k = 0; k + 1 < text.n; k++) { /* block style on one line */
-            if (text.s[k] == '\n') {
-                k += strspn(text.s + k + 1, " ");
-                str_add(ret, "; ");
-            } else {
-                str_addc(ret, text.s[k]);
-            }
-        }
-        str_addc(ret, '\n');
-        str_release(&text);
-    }
-    arena_release(&a);
-}
-
-void study_config_identity(const struct study_config *c, struct str *ret)
-{
-    struct arena a = {0};
-
-    for (const struct hpo_section *s = c->sections; s->path; s++) {
-        struct yaml_node *map = config_section_map(c, s, NULL, &a);
-        struct config_types t = {.param = -1};
-
-        if (config_may_change(s->path))
-            continue;
-        if (!s->kinds) {
-            identify(c, s, &t, NULL, map, ret);
-            continue;
-        }
-        t = types_of(c, s, map, NULL, &a);
-        if (!always_searched(c, s, &t, NULL, "type"))
-            str_addf(ret, "%s.type: %s\n", s->path, hpo_plugin_of(t.base)->name);
-        for (int i = 0; i < t.n; i++)
-            identify(c, s, &t, t.ops[i], map, ret);
-    }
-    identify_space(c, ret);
     arena_release(&a);
 }

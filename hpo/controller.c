@@ -19,12 +19,19 @@
 #define PAUSE_LIMIT_S 1.6 /* with what follows, an interrupt ends within two seconds */
 #define GOODBYE_LIMIT_S 0.3
 #define MAX_DEATHS 3
+#define MAX_DEVICES 256
+#define STOP_LIMIT_S 10 /* for a trial that was told to stop; then its worker is taken for stuck \
+                         */
 
 const char *run_end_name(enum run_end end)
 {
     static const char *const names[] = {
-        [RUN_DONE] = "done",         [RUN_EXHAUSTED] = "exhausted",
-        [RUN_TIMEOUT] = "timeout",   [RUN_FAILURES] = "failures",
+        [RUN_DONE] = "done",
+        [RUN_EXHAUSTED] = "exhausted",
+        [RUN_TIMEOUT] = "timeout",
+        [RUN_FAILURES] = "failures",
+        [RUN_TARGET] = "target",
+        [RUN_PATIENCE] = "patience",
         [RUN_INTERRUPTED] = "interrupted",
     };
 
@@ -41,7 +48,8 @@ static int start_worker(struct run *r, struct worker_proc *w, struct hpo_err *er
     w->ready = false;
     m = message_new("open");
     json_put_string(m, "study", r->o->study_file);
-    json_put_string(m, "backend", w->device->backend->plugin.name);
+    json_put_string(m, "device", w->device->name);
+    json_put_string(m, "backend", w->device->kind);
     json_put_number(m, "index", w->device->index);
     json_put_number(m, "threads", w->device->threads);
     json_put_number(m, "slots", w->device->slots);
@@ -67,10 +75,16 @@ static int worker_gone(struct run *r, struct worker_proc *w, struct hpo_err *err
         w->slot[i].ready = false;
         if (!t)
             continue;
+        if (w->slot[i].stopped > 0) { /* it was to end anyway, and may be why the worker hung */
+            rc = run_end_stopped(r, &w->slot[i], clock_monotonic() - w->slot[i].since, err);
+            continue;
+        }
         if (r->pausing || ++t->idle_deaths < MAX_DEATHS) {
             if (!r->pausing)
-                run_note(r, "the worker on %s %s while training trial %d: it goes on from its checkpoint",
-                     w->device->name, how, t->t.number);
+                run_note(
+                    r,
+                    "the worker on %s %s while training trial %d: it goes on from its checkpoint",
+                    w->device->name, how, t->t.number);
             study_release(r->study, t);
             run_vacate(&w->slot[i]);
         } else {
@@ -83,8 +97,9 @@ static int worker_gone(struct run *r, struct worker_proc *w, struct hpo_err *err
         return rc;
     if (!w->ready && ++w->early_deaths >= MAX_DEATHS) {
         w->given_up = true;
-        run_note(r, "the worker on %s %s before it was ready, %d times: going on without this device",
-             w->device->name, how, MAX_DEATHS);
+        run_note(r,
+                 "the worker on %s %s before it was ready, %d times: going on without this device",
+                 w->device->name, how, MAX_DEATHS);
         return 0;
     }
     return start_worker(r, w, err);
@@ -192,7 +207,8 @@ static int serve_worker(struct run *r, struct worker_proc *w, struct hpo_err *er
         cJSON_Delete(m);
     }
     if (!rc && bad)
-        rc = hpo_fail(err, HPO_EFORMAT, "the worker on %s sent what is no message", w->device->name);
+        rc =
+            hpo_fail(err, HPO_EFORMAT, "the worker on %s sent what is no message", w->device->name);
     if (!rc && got <= 0)
         rc = worker_gone(r, w, err);
     return rc;
@@ -200,23 +216,34 @@ static int serve_worker(struct run *r, struct worker_proc *w, struct hpo_err *er
 
 static int wait_and_serve(struct run *r, double timeout_s, struct hpo_err *err)
 {
-    struct pollfd fds[1 + 256];
-    int which[1 + 256], n = 0, rc = 0;
+    struct pollfd fds[1 + CONTROL_FDS + MAX_DEVICES];
+    int which[1 + CONTROL_FDS + MAX_DEVICES], n = 0, first, rc = 0;
 
     fds[n++] = (struct pollfd){.fd = r->o->signal_fd, .events = POLLIN};
-    for (int k = 0; k < r->n_workers && n < (int)HPO_LEN(fds); k++) {
+    n += control_poll(&r->control, fds + n);
+    first = n;
+    for (int k = 0; k < r->n_workers; k++) {
         if (r->worker[k].fd < 0)
             continue;
         which[n] = k;
         fds[n++] = (struct pollfd){.fd = r->worker[k].fd, .events = POLLIN};
     }
-    if (poll(fds, (nfds_t)n, timeout_s > 0 ? (int)(timeout_s * 1000) + 1 : 0) < 0 && errno != EINTR)
+    if (poll(fds, (nfds_t)n, timeout_s > 0 ? (int)(timeout_s * 1000) + 1 : 0) < 0) {
+        if (errno == EINTR)
+            return 0;
         return hpo_fail(err, HPO_EIO, "waiting for the workers: %s", strerror(errno));
+    }
     if (fds[0].revents & POLLIN)
         on_signal(r);
-    for (int i = 1; i < n && !rc; i++)
+    for (int i = first; i < n && !rc; i++)
         if (fds[i].revents)
             rc = serve_worker(r, &r->worker[which[i]], err);
+    if (rc)
+        run_settle(r, NULL); /* what was done before it went wrong is kept */
+    else
+        rc = run_settle(r, err);
+    if (!rc)
+        control_serve(&r->control, fds + 1, run_answer, r);
     return rc;
 }
 
@@ -230,12 +257,48 @@ static bool anyone_left(const struct run *r)
 
 static enum run_end why_over(const struct run *r)
 {
-    const struct study *s = r->study;
-    int limit = s->config->study.max_failures;
-
-    if (limit && s->failures_in_a_row >= limit)
+    switch (study_end(r->study)) {
+    case STUDY_FAILURES:
         return RUN_FAILURES;
-    return s->exhausted && study_finished(s) < s->config->study.trials ? RUN_EXHAUSTED : RUN_DONE;
+    case STUDY_EXHAUSTED:
+        return RUN_EXHAUSTED;
+    case STUDY_TARGET:
+        return RUN_TARGET;
+    case STUDY_PATIENCE:
+        return RUN_PATIENCE;
+    case STUDY_DONE:
+    case STUDY_GOES_ON:
+        break;
+    }
+    return RUN_DONE;
+}
+
+/* Trials that take too long, and all of them when the study has what it was looking for. With a lag
+ * they run on: a study that can be repeated does not depend on when they were stopped. */
+static void stop_trials(struct run *r, double now)
+{
+    const struct study_config *c = r->study->config;
+    enum study_end end = study_end(r->study);
+    bool all = (end == STUDY_TARGET || end == STUDY_PATIENCE) && !c->sampler.lag;
+
+    for (int k = 0; k < r->n_workers; k++) {
+        struct worker_proc *w = &r->worker[k];
+
+        for (int i = 0; i < w->device->slots && w->fd >= 0; i++) {
+            struct run_slot *s = &w->slot[i];
+            bool late = isfinite(c->study.max_seconds) && now - s->since > c->study.max_seconds;
+
+            if (!s->trial)
+                continue;
+            if (s->stopped <= 0 && (all || late)) {
+                run_stop(r, w, s, late);
+            } else if (s->stopped > 0 && now - s->stopped > STOP_LIMIT_S) {
+                run_note(r, "the worker on %s does not answer: it is killed", w->device->name);
+                kill(w->pid, SIGKILL); /* what follows: worker_gone */
+                s->stopped = now;
+            }
+        }
+    }
 }
 
 static int loop(struct run *r, struct hpo_err *err)
@@ -256,6 +319,7 @@ static int loop(struct run *r, struct hpo_err *err)
             }
             if (!anyone_left(r))
                 return hpo_fail(err, HPO_EDEVICE, "no device is left to train on");
+            stop_trials(r, now);
             if (isfinite(timeout) && now - r->view.started >= timeout)
                 pause_all(r, RUN_TIMEOUT);
         }
@@ -305,6 +369,9 @@ static void lay_out_slots(struct run *r)
     for (int k = 0; k < r->n_workers; k++)
         n += r->o->device[k].slots;
     r->slot = ARENA_ARRAY(&r->arena, struct run_slot, n);
+    r->ended = ARENA_ARRAY(&r->arena, const struct hpo_trial *, n);
+    r->ended_slot = ARENA_ARRAY(&r->arena, const struct run_slot *, n);
+    r->best = r->study->best;
     r->view = (struct run_view){r->study, r->slot, n, clock_monotonic(), study_finished(r->study)};
     n = 0;
     for (int k = 0; k < r->n_workers; k++) {
@@ -332,16 +399,30 @@ static void tidy_leftovers(struct run *r)
         closedir(d);
 }
 
+/* How the study goes about it: what a person may want to know before it begins. */
+static void say_how(struct run *r)
+{
+    const struct sampler *s = &r->study->sampler;
+    const char *how = s->ops->describe ? s->ops->describe(s) : NULL;
+
+    if (how)
+        run_note(r, "sampler %s", how);
+    if (*r->study->note)
+        run_note(r, "%s", r->study->note);
+}
+
 int run_study(const struct run_options *o, enum run_end *ret, int *ret_signal, struct hpo_err *err)
 {
     struct run r = {.o = o, .study = o->study};
     int rc = 0;
 
-    if (o->n_devices > 256)
-        return hpo_fail(err, HPO_ECONFIG, "at most 256 devices can be used at once");
+    if (o->n_devices > MAX_DEVICES)
+        return hpo_fail(err, HPO_ECONFIG, "at most %d devices can be used at once", MAX_DEVICES);
     lay_out_slots(&r);
     tidy_leftovers(&r);
+    control_open(&r.control, o->study->dir);
     run_emit(&r, (struct run_event){.kind = RUN_START});
+    say_how(&r);
     if (!study_over(r.study)) {
         for (int k = 0; k < r.n_workers && !rc; k++)
             rc = start_worker(&r, &r.worker[k], err);
@@ -350,6 +431,7 @@ int run_study(const struct run_options *o, enum run_end *ret, int *ret_signal, s
     }
     if (!rc)
         rc = loop(&r, err);
+    control_close(&r.control);
     stop_workers(&r);
     for (int i = 0; i < r.study->n; i++)
         study_release(r.study, r.study->trial[i]);

@@ -10,17 +10,19 @@
 struct run_slot {
     const char *device;
     const struct hpo_trial *trial; /* NULL: idle */
-    struct tr_progress progress;
-    double value;  /* the metric of the last epoch, in the user's direction; NaN: none yet */
-    double since;  /* monotonic seconds when the trial was handed out */
+    struct objective_progress progress;
+    double value;      /* the metric of the last epoch, in the user's direction; NaN: none yet */
+    double since;      /* monotonic seconds when the trial was handed out */
     double first_step; /* monotonic seconds of the first sign of training in this run; 0: none */
-    bool ready;    /* its worker answers */
+    bool ready;        /* its worker answers */
+    double stopped;    /* monotonic seconds when the trial was told to stop; 0: it was not */
+    bool late;         /* because of study.max_seconds */
 };
 
 enum run_event_kind {
     RUN_START,       /* everything is open, workers are starting */
     RUN_TRIAL_START, /* slot took up slot->trial (again: attempts > 1) */
-    RUN_EPOCH,       /* an epoch of slot->trial was stored */
+    RUN_EPOCH,       /* a report of slot->trial was stored */
     RUN_TRIAL_END,   /* trial ended: its state says how */
     RUN_NOTE,        /* something a person should know: text */
     RUN_TICK,        /* time to redraw */
@@ -40,9 +42,7 @@ struct run_event {
     enum run_event_kind kind;
     const struct run_slot *slot;
     const struct hpo_trial *trial;
-    const struct tr_epoch *epoch; /* RUN_EPOCH: n_epochs of them */
-    int n_epochs;
-    bool again; /* RUN_EPOCH: stored by an earlier attempt already */
+    const struct objective_report *report; /* RUN_EPOCH */
     const char *text;
 };
 
@@ -53,6 +53,8 @@ enum run_end {
     RUN_EXHAUSTED, /* the sampler has nothing left */
     RUN_TIMEOUT,
     RUN_FAILURES,   /* too many failures in a row */
+    RUN_TARGET,     /* study.target is reached */
+    RUN_PATIENCE,   /* study.patience trials without a better one */
     RUN_INTERRUPTED /* by a signal */
 };
 
@@ -72,7 +74,8 @@ struct run_options {
 };
 
 /* Until the study is over, or stopped. *ret_signal: the signal of RUN_INTERRUPTED. A failure of the
- * world (disk full, no device left) is an error: everything stored stays, the same command goes on. */
+ * world (disk full, no device left) is an error: everything stored stays, the same command goes on.
+ */
 int run_study(const struct run_options *o, enum run_end *ret, int *ret_signal, struct hpo_err *err);
 
 #endif

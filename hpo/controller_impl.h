@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include "hpo/control.h"
 #include "hpo/controller.h"
 #include "hpo/message.h"
 
@@ -31,6 +32,15 @@ struct run {
     enum run_end end;
     int signal;
     bool at_once; /* a second signal: do not wait for anyone */
+    struct control control;
+
+    /* Trials that ended since poll returned: they become durable together, with one sync, and are
+     * told of only then. */
+    bool grouped; /* the storage has a transaction open */
+    const struct run_slot **ended_slot;
+    const struct hpo_trial **ended;
+    int n_ended;
+    const struct hpo_trial *best; /* when we last looked */
 };
 
 void run_emit(struct run *r, struct run_event e);
@@ -42,10 +52,18 @@ void run_vacate(struct run_slot *s);
 /* Of finished trials, only the best one's checkpoint is kept. */
 void run_tidy(struct run *r, const struct hpo_trial *t);
 
-/* Store the end of the trial in this slot, tell it, and free the slot. */
+/* Store the end of the trial in this slot, and free the slot; run_settle tells it. */
 int run_end_trial(struct run *r, struct run_slot *s, enum hpo_trial_state state,
-                  const struct tr_result *result, const char *reason, double seconds,
+                  const struct objective_result *result, const char *reason, double seconds,
                   struct hpo_err *err);
+/* Make durable what ended, and tell of it. */
+int run_settle(struct run *r, struct hpo_err *err);
+/* The trial in this slot has stopped, as it was told. */
+int run_end_stopped(struct run *r, struct run_slot *s, double seconds, struct hpo_err *err);
+/* Tell the trial in this slot to end as it is. */
+void run_stop(struct run *r, struct worker_proc *w, struct run_slot *s, bool late);
+/* Answer what somebody asks over the control socket. Returns the answer. */
+cJSON *run_answer(void *run, const cJSON *request);
 /* Obey one message of a worker. An error ends the run. */
 int run_handle(struct run *r, struct worker_proc *w, const cJSON *m, struct hpo_err *err);
 

@@ -99,120 +99,137 @@ int message_int(const cJSON *m, const char *key, int otherwise)
     return v >= -2147483648.0 && v <= 2147483647.0 ? (int)v : otherwise;
 }
 
-static void put_array(cJSON *m, const char *key, const double *v, int n)
+void message_put_values(cJSON *m, const double *v, int n)
 {
-    cJSON *a = cJSON_AddArrayToObject(m, key);
+    cJSON *a = cJSON_AddArrayToObject(m, "values");
 
     for (int i = 0; i < n; i++)
         cJSON_AddItemToArray(a, json_number(v[i]));
 }
 
-static int get_array(const cJSON *m, const char *key, double *ret, int max)
-{
-    const cJSON *a = cJSON_GetObjectItemCaseSensitive(m, key), *v;
-    int n = 0;
-
-    if (!cJSON_IsArray(a))
-        return -1;
-    cJSON_ArrayForEach(v, a) {
-        if (n == max)
-            return -1;
-        ret[n++] = cJSON_IsNumber(v) ? v->valuedouble : NAN;
-    }
-    return n;
-}
-
-void message_put_values(cJSON *m, const double *values, int n)
-{
-    put_array(m, "values", values, n);
-}
-
 bool message_get_values(const cJSON *m, double *ret, int n)
 {
-    return get_array(m, "values", ret, n) == n;
-}
-
-void message_put_epochs(cJSON *m, const struct tr_epoch *e, int n)
-{
-    cJSON *a = cJSON_AddArrayToObject(m, "epochs");
-
-    for (int i = 0; i < n; i++) {
-        cJSON *o = cJSON_CreateObject();
-
-        json_put_number(o, "fold", e[i].fold);
-        json_put_number(o, "epoch", e[i].epoch);
-        json_put_number(o, "train_loss", e[i].train_loss);
-        json_put_number(o, "seconds", e[i].seconds);
-        json_put_number(o, "rate", e[i].images_per_s);
-        put_array(o, "values", e[i].values, e[i].n_values);
-        cJSON_AddItemToArray(a, o);
-    }
-}
-
-int message_get_epochs(const cJSON *m, struct tr_epoch *ret, int max)
-{
-    const cJSON *a = cJSON_GetObjectItemCaseSensitive(m, "epochs"), *o;
-    int n = 0;
+    const cJSON *a = cJSON_GetObjectItemCaseSensitive(m, "values"), *v;
+    int k = 0;
 
     if (!cJSON_IsArray(a))
-        return -1;
-    cJSON_ArrayForEach(o, a) {
-        struct tr_epoch *e = &ret[n];
-
-        if (n == max)
-            return -1;
-        *e = (struct tr_epoch){
-            .fold = message_int(o, "fold", -1),
-            .epoch = message_int(o, "epoch", -1),
-            .train_loss = json_get_number(o, "train_loss"),
-            .seconds = json_get_number(o, "seconds"),
-            .images_per_s = json_get_number(o, "rate"),
-        };
-        e->n_values = get_array(o, "values", e->values, TR_MAX_METRICS);
-        if (e->fold < 0 || e->epoch < 0 || e->n_values < 0)
-            return -1;
-        n++;
+        return false;
+    cJSON_ArrayForEach(v, a)
+    {
+        if (k == n)
+            return false;
+        ret[k++] = cJSON_IsNumber(v) ? v->valuedouble : NAN;
     }
-    return n;
+    return k == n;
 }
 
-void message_put_result(cJSON *m, const struct tr_result *r)
+static void put_row(cJSON *rows, const struct hpo_epoch_report *r)
+{
+    cJSON *o = cJSON_CreateObject(), *metrics;
+
+    json_put_number(o, "fold", r->fold);
+    json_put_number(o, "epoch", r->epoch);
+    metrics = cJSON_AddObjectToObject(o, "metrics");
+    for (int i = 0; i < r->n_metrics; i++)
+        json_put_number(metrics, r->names[i], r->values[i]);
+    cJSON_AddItemToArray(rows, o);
+}
+
+void message_put_report(cJSON *m, const struct objective_report *r)
+{
+    cJSON *rows;
+
+    cJSON_AddBoolToObject(m, "again", r->again);
+    json_put_number(m, "step", (double)r->step);
+    json_put_number(m, "value", r->value);
+    json_put_number(m, "rate", r->rate);
+    rows = cJSON_AddArrayToObject(m, "rows");
+    for (int i = 0; i < r->n_rows; i++)
+        put_row(rows, &r->rows[i]);
+}
+
+static bool get_row(const cJSON *o, struct message_report *ret, int i)
+{
+    const cJSON *metrics = cJSON_GetObjectItemCaseSensitive(o, "metrics"), *v;
+    int n = 0;
+
+    cJSON_ArrayForEach(v, metrics)
+    {
+        if (n == OBJECTIVE_MAX_METRICS)
+            return false;
+        ret->names[i][n] = v->string;
+        ret->values[i][n++] = cJSON_IsNumber(v) ? v->valuedouble : NAN;
+    }
+    ret->rows[i] = (struct hpo_epoch_report){
+        message_int(o, "fold", -1), message_int(o, "epoch", -1), n, ret->names[i], ret->values[i]};
+    return ret->rows[i].fold >= 0 && ret->rows[i].epoch >= 0;
+}
+
+#define STEP_MAX 9007199254740992.0 /* 2^53 */
+
+bool message_get_report(const cJSON *m, struct message_report *ret)
+{
+    const cJSON *rows = cJSON_GetObjectItemCaseSensitive(m, "rows"), *o;
+    double step = json_get_number(m, "step"), rate = json_get_number(m, "rate");
+    int n = 0;
+
+    if (!(step >= 0 && step <= STEP_MAX) || !cJSON_IsArray(rows))
+        return false;
+    cJSON_ArrayForEach(o, rows)
+    {
+        if (n == OBJECTIVE_MAX_FOLDS || !get_row(o, ret, n++))
+            return false;
+    }
+    ret->r = (struct objective_report){
+        .step = (int64_t)step,
+        .value = json_get_number(m, "value"),
+        .n_rows = n,
+        .rows = ret->rows,
+        .rate = rate > 0 ? rate : 0,
+        .again = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(m, "again")),
+    };
+    return true;
+}
+
+void message_put_result(cJSON *m, const struct objective_result *r)
 {
     cJSON *a = cJSON_AddArrayToObject(m, "folds");
 
     json_put_number(m, "value", r->value);
-    json_put_number(m, "std", r->std);
     json_put_number(m, "seconds", r->seconds);
     for (int i = 0; i < r->n_folds; i++) {
         cJSON *o = cJSON_CreateObject();
 
-        json_put_number(o, "fold", r->fold[i].fold);
-        json_put_number(o, "epoch", r->fold[i].epoch);
-        json_put_number(o, "value", r->fold[i].value);
-        json_put_number(o, "seconds", r->fold[i].seconds);
+        json_put_number(o, "fold", r->folds[i].fold);
+        json_put_number(o, "epoch", r->folds[i].epoch);
+        json_put_number(o, "value", r->folds[i].value);
+        json_put_number(o, "seconds", r->folds[i].seconds);
         cJSON_AddItemToArray(a, o);
     }
 }
 
-bool message_get_result(const cJSON *m, struct tr_result *ret)
+bool message_get_result(const cJSON *m, struct objective_result *ret)
 {
     const cJSON *a = cJSON_GetObjectItemCaseSensitive(m, "folds"), *o;
-    struct tr_result r = {.value = json_get_number(m, "value"),
-                          .std = json_get_number(m, "std"),
-                          .seconds = json_get_number(m, "seconds")};
+    double seconds = json_get_number(m, "seconds");
+    int n = 0;
 
     if (!cJSON_IsArray(a))
         return false;
-    cJSON_ArrayForEach(o, a) {
-        if (r.n_folds == TR_MAX_FOLDS)
+    cJSON_ArrayForEach(o, a)
+    {
+        if (n == OBJECTIVE_MAX_FOLDS)
             return false;
-        r.fold[r.n_folds++] = (struct tr_fold_result){
+        ret->folds[n++] = (struct hpo_fold){
             .fold = message_int(o, "fold", -1),
             .epoch = message_int(o, "epoch", -1),
             .value = json_get_number(o, "value"),
             .seconds = json_get_number(o, "seconds"),
         };
     }
-    *ret = r;
-    return r.n_folds > 0;
+    ret->value = json_get_number(m, "value");
+    ret->n_folds = n;
+    ret->seconds = seconds >= 0 ? seconds : 0;
+    ret->pruned = false;
+    return true;
 }

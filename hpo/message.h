@@ -1,22 +1,23 @@
 /* hpo/message.h - what controller and worker say to each other: JSON lines over a socket pair.
  *
- *   controller -> worker   open {study, dir, device, threads, slots}
+ *   controller -> worker   open {study, device, backend, index, threads, slots}
  *                          train {slot, trial, values, dir}
  *                          answer {slot, verdict: go | prune | pause}
- *                          pause {}                 every slot: checkpoint now, give the trial back
- *   worker -> controller   ready {device}  ·  broken {reason}
- *                          progress {slot, fold, epoch, step, steps, rate, loss}
- *                          epoch {slot, trial, again, epochs: [...]}       waits for the answer
- *                          done {slot, trial, value, std, seconds, folds}  ·  pruned {slot, trial, seconds}
- *                          failed {slot, trial, rc, reason, seconds}  ·  paused {slot, trial}
+ *                          stop {slot, trial}       it takes too long: prune it as soon as it
+ * listens pause {}                 every slot: checkpoint now, give the trial back worker ->
+ * controller   ready {device}  ·  broken {reason} progress {slot, fold, epoch, step, steps, rate,
+ * loss} report {slot, trial, again, step, value, rate, rows}   waits for the answer done {slot,
+ * trial, value, seconds, folds}  ·  pruned {slot, trial, seconds} failed {slot, trial, rc, reason,
+ * seconds}  ·  paused {slot, trial}
  *
- * Both ends are the same program, but a message is checked all the same: the worker may be dying. */
+ * Both ends are the same program, but a message is checked all the same: the worker may be dying.
+ */
 #ifndef HPO_MESSAGE_H
 #define HPO_MESSAGE_H
 
 #include "base/err.h"
 #include "base/json.h"
-#include "trainer/trainer.h"
+#include "hpo/objective.h"
 
 #define MESSAGE_MAX ((size_t)1 << 20)
 
@@ -25,8 +26,8 @@ struct message_reader {
     struct str buf;
     size_t done; /* bytes of buf that were handed out */
 };
-/* Read what is there (at least one byte, unless the descriptor is non-blocking). 0: the other end is
- * gone. Negative: HPO_EIO. */
+/* Read what is there (at least one byte, unless the descriptor is non-blocking). 0: the other end
+ * is gone. Negative: HPO_EIO. */
 int message_fill(struct message_reader *r, int fd);
 /* The next whole message, or NULL. Free with cJSON_Delete. *ret_bad: a line was not a message. */
 cJSON *message_next(struct message_reader *r, bool *ret_bad);
@@ -40,9 +41,17 @@ int message_int(const cJSON *m, const char *key, int otherwise);
 void message_put_values(cJSON *m, const double *values, int n);
 /* NaN for null; false when there are not n of them. */
 bool message_get_values(const cJSON *m, double *ret, int n);
-void message_put_epochs(cJSON *m, const struct tr_epoch *e, int n);
-int message_get_epochs(const cJSON *m, struct tr_epoch *ret, int max); /* how many; -1: malformed */
-void message_put_result(cJSON *m, const struct tr_result *r);
-bool message_get_result(const cJSON *m, struct tr_result *ret);
+
+/* A report that was read: its names are the message's, the rest is in here. */
+struct message_report {
+    struct objective_report r;
+    struct hpo_epoch_report rows[OBJECTIVE_MAX_FOLDS];
+    const char *names[OBJECTIVE_MAX_FOLDS][OBJECTIVE_MAX_METRICS];
+    double values[OBJECTIVE_MAX_FOLDS][OBJECTIVE_MAX_METRICS];
+};
+void message_put_report(cJSON *m, const struct objective_report *r);
+bool message_get_report(const cJSON *m, struct message_report *ret); /* false: malformed */
+void message_put_result(cJSON *m, const struct objective_result *r);
+bool message_get_result(const cJSON *m, struct objective_result *ret);
 
 #endif

@@ -21,6 +21,7 @@ struct objective_report {
     int n_rows;   /* 0 to OBJECTIVE_MAX_FOLDS: what people read of it, of at most
                      OBJECTIVE_MAX_METRICS metrics each */
     const struct hpo_epoch_report *rows;
+    double rate; /* images (or what it works through) a second; 0: nobody knows */
     bool again; /* answered OBJECTIVE_GO in an earlier attempt already, and only repeated */
 };
 
@@ -41,7 +42,7 @@ enum objective_verdict {
 struct objective_trial {
     int number;
     const double *values; /* space->n */
-    const char *dir;      /* the trial's own folder, absolute; it exists */
+    const char *dir;      /* the trial's own folder, absolute; it exists if the objective needs it */
 
     /* Hand a report in and wait for the answer. */
     enum objective_verdict (*report)(void *arg, const struct objective_report *r);
@@ -85,6 +86,10 @@ struct objective_ops {
      * options of theirs. Otherwise these sections are not allowed, and parameters of the space may
      * have any names. */
     bool trains;
+    /* Nobody but the user knows what is better: study.direction must be given. */
+    bool needs_direction;
+    bool needs_dir; /* a trial has a folder of its own, */
+    bool keeps_dir; /* and that of every finished trial is kept, not the best one's alone */
     size_t state_size, slot_size;
 
     /* Optional. Does the study fit? HPO_ECONFIG, with "KEY: what is wrong" relative to `objective`
@@ -107,5 +112,10 @@ struct objective_ops {
 };
 
 extern const struct objective_ops *const objective_registry[]; /* NULL ends it */
+
+static inline const struct objective_ops *objective_of(const struct study_config *c)
+{
+    return c->objective.ops;
+}
 
 #endif

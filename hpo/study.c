@@ -1,13 +1,12 @@
 #include "hpo/study.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "trainer/metric.h"
+#include "hpo/study_impl.h"
 
 static double flip(const struct study *s, double v)
 {
@@ -24,70 +23,40 @@ const char *study_trial_dir(const char *dir, int number, struct arena *a)
     return arena_printf(a, "%s/trials/%04d", dir, number);
 }
 
-/* The value of `key` in "key: value" lines; NULL when absent. */
-static const char *line_value(const char *lines, const char *key, size_t key_n, size_t *ret_n)
-{
-    for (const char *p = lines; *p;) {
-        size_t n = strcspn(p, "\n");
-
-        if (n > key_n + 1 && !memcmp(p, key, key_n) && p[key_n] == ':') {
-            const char *v = p + key_n + 1;
-
-            v += *v == ' ';
-            *ret_n = (size_t)(p + n - v);
-            return v;
-        }
-        p += n + (p[n] == '\n');
-    }
-    return NULL;
-}
-
-static int missing_or_changed(const char *from, const char *to, bool only_missing, struct str *ret)
-{
-    int count = 0;
-
-    for (const char *p = from; *p;) {
-        size_t n = strcspn(p, "\n"), key_n = strcspn(p, ":"), old_n = 0, new_n = 0;
-
-        if (key_n < n) {
-            const char *old = line_value(p, p, key_n, &old_n);
-            const char *now = line_value(to, p, key_n, &new_n);
-
-            if (only_missing && !now) {
-                str_addf(ret, "  %.*s: (not set) -> %.*s\n", (int)key_n, p, (int)old_n, old);
-                count++;
-            } else if (!only_missing && (!now || old_n != new_n || memcmp(old, now, old_n))) {
-                str_addf(ret, "  %.*s: %.*s -> %.*s\n", (int)key_n, p, (int)old_n, old,
-                         now ? (int)new_n : 9, now ? now : "(not set)");
-                count++;
-            }
-        }
-        p += n + (p[n] == '\n');
-    }
-    return count;
-}
-
-int study_differences(const char *old_identity, const char *new_identity, struct str *ret)
-{
-    return missing_or_changed(old_identity, new_identity, false, ret) +
-           missing_or_changed(new_identity, old_identity, true, ret);
-}
-
-static struct study_trial *append(struct study *s)
+struct study_trial *study_append(struct study *s)
 {
     struct study_trial *t = xcalloc(1, sizeof(*t));
 
     if (s->n == s->cap) {
         s->cap = s->cap ? s->cap * 2 : 64;
         s->trial = xrealloc(s->trial, sizeof(s->trial[0]) * (size_t)s->cap);
-        s->view = xrealloc(s->view, sizeof(s->view[0]) * (size_t)s->cap);
+        s->all = xrealloc(s->all, sizeof(s->all[0]) * (size_t)(s->cap + s->n_prior));
     }
     s->trial[s->n] = t;
-    s->view[s->n] = &t->t;
+    s->all[s->n_prior + s->n] = &t->t;
     s->n++;
-    s->history.trials = s->view;
+    s->history.trials = s->all + s->n_prior;
     s->history.n = s->history.next = s->n;
     return t;
+}
+
+static void count_in(struct study *s, const struct study_trial *t)
+{
+    const struct hpo_trial *best = s->best;
+
+    s->count[t->t.state]++;
+    if (t->t.state == HPO_TRIAL_COMPLETE &&
+        (!best || t->t.value < best->value ||
+         (t->t.value == best->value && t->t.number < best->number)))
+        s->best = &t->t;
+    while (s->first_open < s->n && hpo_trial_finished(&s->trial[s->first_open]->t))
+        s->first_open++;
+}
+
+void study_moved(struct study *s, const struct study_trial *t, enum hpo_trial_state before)
+{
+    s->count[before]--;
+    count_in(s, t);
 }
 
 static int load_trials(struct study *s, struct hpo_err *err)
@@ -99,7 +68,7 @@ static int load_trials(struct study *s, struct hpo_err *err)
     if (rc)
         return rc;
     for (int i = 0; i < n; i++) {
-        struct study_trial *t = append(s);
+        struct study_trial *t = study_append(s);
 
         t->t = loaded[i];
         t->points_cap = loaded[i].n_points;
@@ -107,34 +76,29 @@ static int load_trials(struct study *s, struct hpo_err *err)
         if (loaded[i].n_points)
             memcpy(t->points, loaded[i].points, sizeof(t->points[0]) * (size_t)loaded[i].n_points);
         t->t.points = t->points;
+        count_in(s, t);
     }
+    /* Of a trial and its repetitions only the last may be repeated again. */
+    for (int i = 0; i < n; i++)
+        for (int k = loaded[i].retry > 0 ? 0 : i; k < i; k++)
+            if (k == loaded[i].retry_of ||
+                (loaded[k].retry > 0 && loaded[k].retry_of == loaded[i].retry_of))
+                s->trial[k]->retried = true;
     return 0;
 }
 
-#define DIFFERENCES_MAX 560 /* bytes of them in a message, which ends with what to do about it */
-
-/* The stored study must be of the same kind as the file that is run now. */
-static int check_identity(struct study *s, const char *identity, struct hpo_err *err)
+/* The priors stand before the trials in one array, so that a sampler can be shown both. */
+static int load_priors(struct study *s, struct hpo_err *err)
 {
-    struct str diff = {0};
-    int n = study_differences(s->info.digest ? s->info.digest : "", identity, &diff), rc = 0;
+    int rc = study_load_priors(s, err);
 
-    if (diff.n > DIFFERENCES_MAX) {
-        diff.n = DIFFERENCES_MAX;
-        while (diff.n && diff.s[diff.n - 1] != '\n')
-            diff.n--;
-        diff.s[diff.n] = 0;
-        str_addf(&diff, "  and more: %d in all\n", n);
-    }
-    if (n)
-        rc = hpo_fail(err, HPO_ECONFIG,
-                      "%s holds results of a study that differs from this file:\n%s"
-                      "Going on would mix results that do not compare. Undo the change, give the "
-                      "study another name, or start anew with --fresh (the old results are kept "
-                      "beside it)",
-                      s->dir, str_c(&diff));
-    str_release(&diff);
-    return rc;
+    if (rc)
+        return rc;
+    s->all = xmalloc(sizeof(s->all[0]) * (size_t)(s->n_prior + 1));
+    for (int i = 0; i < s->n_prior; i++)
+        s->all[i] = &s->prior[i];
+    s->history.trials = s->all + s->n_prior;
+    return 0;
 }
 
 static int open_storage(struct study *s, const char *identity, struct hpo_err *err)
@@ -162,7 +126,7 @@ static int open_storage(struct study *s, const char *identity, struct hpo_err *e
         rc = 0;
     } else if (!rc) {
         s->resumed = true;
-        rc = check_identity(s, identity, err);
+        rc = study_check_identity(s, identity, err);
     }
     if (!rc) {
         s->info.config = arena_strdup(&s->arena, str_c(&text));
@@ -171,30 +135,39 @@ static int open_storage(struct study *s, const char *identity, struct hpo_err *e
         rc = s->resumed ? ops->update_study(&s->storage, &s->info, err)
                         : ops->create_study(&s->storage, &s->info, err);
     }
+    if (!rc && !s->resumed)
+        rc = study_take_over(s, err);
     str_release(&text);
     return rc;
 }
 
 int study_open(struct study *s, const struct study_config *c, const char *dir,
-               const char *data_digest, struct hpo_err *err)
+               const char *data_digest, int parallel, struct hpo_err *err)
 {
     struct str identity = {0};
     int rc;
 
-    *s = (struct study){.config = c};
+    *s = (struct study){.config = c, .parallel = parallel};
     s->dir = arena_strdup(&s->arena, dir);
     s->history.space = &c->space;
     study_config_identity(c, &identity);
-    str_addf(&identity, "data (content of images and labels): %s\n", data_digest);
+    if (*data_digest)
+        str_addf(&identity, "data (content of images and labels): %s\n", data_digest);
     rc = open_storage(s, arena_strdup(&s->arena, str_c(&identity)), err);
     str_release(&identity);
     if (!rc)
+        rc = load_priors(s, err);
+    if (!rc)
         rc = load_trials(s, err);
+    if (!rc)
+        rc = study_enqueue_rows(s, err);
     if (!rc)
         rc = sampler_open(&s->sampler, c->sampler.part.ops, c->sampler.part.priv,
                           &(struct sampler_study){.space = &c->space,
                                                   .seed = (uint64_t)c->study.seed,
-                                                  .trials = c->study.trials},
+                                                  .trials = c->study.trials,
+                                                  .parallel = parallel,
+                                                  .duplicates = c->sampler.duplicates == 1},
                           &s->arena, err);
     s->pruner = study_config_pruner(c);
     if (rc)
@@ -212,95 +185,19 @@ void study_close(struct study *s)
         free(s->trial[i]);
     }
     free(s->trial);
-    free(s->view);
+    free(s->all);
     arena_release(&s->arena);
     *s = (struct study){0};
 }
 
 int study_finished(const struct study *s)
 {
-    return hpo_history_count(&s->history, HPO_TRIAL_COMPLETE) +
-           hpo_history_count(&s->history, HPO_TRIAL_PRUNED);
+    return s->count[HPO_TRIAL_COMPLETE] + s->count[HPO_TRIAL_PRUNED];
 }
 
 int study_running(const struct study *s)
 {
-    int n = 0;
-
-    for (int i = 0; i < s->n; i++)
-        n += s->trial[i]->held;
-    return n;
-}
-
-static struct study_trial *left_over(const struct study *s)
-{
-    for (int i = 0; i < s->n; i++)
-        if (s->trial[i]->t.state == HPO_TRIAL_RUNNING && !s->trial[i]->held)
-            return s->trial[i];
-    return NULL;
-}
-
-bool study_over(const struct study *s)
-{
-    if (study_running(s))
-        return false;
-    if (s->config->study.max_failures && s->failures_in_a_row >= s->config->study.max_failures)
-        return true;
-    if (left_over(s))
-        return false;
-    return s->exhausted || study_finished(s) >= s->config->study.trials;
-}
-
-static int new_trial(struct study *s, struct study_trial **ret, struct hpo_err *err)
-{
-    int n = s->config->space.n, rc;
-    double *values = xmalloc(sizeof(*values) * (size_t)(n ? n : 1));
-    struct hpo_err why = {0};
-    struct study_trial *t;
-    struct hpo_trial fresh;
-
-    rc = sampler_next(&s->sampler, &s->history, &s->history, values, &why);
-    if (rc == HPO_EDONE) {
-        /* A running trial may fail and have to be tried again: only silence is the end. */
-        s->exhausted = study_running(s) == 0;
-        snprintf(s->exhausted_why, sizeof(s->exhausted_why), "%.250s", why.msg);
-        rc = 0;
-        goto out;
-    }
-    if (rc) {
-        if (err)
-            *err = why;
-        goto out;
-    }
-    fresh = (struct hpo_trial){
-        .number = s->n,
-        .state = HPO_TRIAL_RUNNING,
-        .value = NAN,
-        .values = arena_dup(&s->arena, values, sizeof(*values) * (size_t)n),
-        .started = clock_wall(),
-    };
-    rc = s->storage.ops->add_trial(&s->storage, &s->config->space, &fresh, err);
-    if (rc)
-        goto out;
-    t = append(s);
-    t->t = fresh;
-    *ret = t;
-out:
-    free(values); /* the arena would grow with every question that has no answer yet */
-    return rc;
-}
-
-int study_next(struct study *s, struct study_trial **ret, struct hpo_err *err)
-{
-    int limit = s->config->study.max_failures;
-
-    *ret = NULL;
-    if (limit && s->failures_in_a_row >= limit)
-        return 0;
-    *ret = left_over(s);
-    if (*ret || s->exhausted || study_finished(s) + study_running(s) >= s->config->study.trials)
-        return 0;
-    return new_trial(s, ret, err);
+    return s->n_held;
 }
 
 int study_start(struct study *s, struct study_trial *t, const char *device, int64_t pid,
@@ -314,20 +211,14 @@ int study_start(struct study *s, struct study_trial *t, const char *device, int6
     t->t.attempts++;
     t->t.device = device;
     t->held = true;
+    s->n_held++;
     return 0;
 }
 
 void study_release(struct study *s, struct study_trial *t)
 {
-    (void)s;
+    s->n_held -= t->held;
     t->held = false;
-}
-
-static int64_t step_of(const struct study *s, const struct tr_epoch *e)
-{
-    return s->config->folds.order == TR_EPOCH_FIRST
-               ? e->epoch
-               : (int64_t)e->fold * s->config->max_epochs + e->epoch;
 }
 
 static bool add_point(struct study_trial *t, int64_t step, double value)
@@ -343,46 +234,43 @@ static bool add_point(struct study_trial *t, int64_t step, double value)
     return true;
 }
 
-static int store_epoch(struct study *s, struct study_trial *t, const struct tr_epoch *e,
-                       const struct hpo_point *point, struct hpo_err *err)
+/* The rows, and with the last of them the point. */
+static int store_report(struct study *s, struct study_trial *t, const struct objective_report *r,
+                        const struct hpo_point *point, struct hpo_err *err)
 {
-    const char *names[TR_MAX_METRICS + 2];
-    double values[TR_MAX_METRICS + 2];
-    struct hpo_epoch_report r = {
-        .fold = e->fold, .epoch = e->epoch, .names = names, .values = values};
-
-    for (int i = 0; i < e->n_values && metric_registry[i]; i++) {
-        names[i] = metric_registry[i]->plugin.name;
-        values[i] = e->values[i];
-        r.n_metrics++;
-    }
-    names[r.n_metrics] = "train_loss";
-    values[r.n_metrics++] = e->train_loss;
-    names[r.n_metrics] = "seconds";
-    values[r.n_metrics++] = e->seconds;
-    return s->storage.ops->report(&s->storage, t->t.id, &r, point, err);
-}
-
-int study_report(struct study *s, struct study_trial *t, const struct tr_epoch *e, int n,
-                 bool *ret_prune, struct hpo_err *err)
-{
-    struct hpo_point point = {step_of(s, &e[0]), 0};
+    struct hpo_epoch_report nothing = {0};
     int rc = 0;
 
-    for (int i = 0; i < n; i++)
-        point.value += flip(s, e[i].values[s->config->metric]) / n;
-    for (int i = 0; i < n && !rc; i++)
-        rc = store_epoch(s, t, &e[i], i == n - 1 ? &point : NULL, err);
+    if (!r->n_rows)
+        return s->storage.ops->report(&s->storage, t->t.id, &nothing, point, err);
+    for (int i = 0; i < r->n_rows && !rc; i++)
+        rc = s->storage.ops->report(&s->storage, t->t.id, &r->rows[i],
+                                    i == r->n_rows - 1 ? point : NULL, err);
+    return rc;
+}
+
+int study_report(struct study *s, struct study_trial *t, const struct objective_report *r,
+                 bool *ret_prune, struct hpo_err *err)
+{
+    struct hpo_point point = {r->step, flip(s, r->value)};
+    int rc = store_report(s, t, r, &point, err);
+
     if (rc)
         return rc;
     if (add_point(t, point.step, point.value))
         t->idle_deaths = 0;
-    *ret_prune = s->pruner.ops->should_stop(&s->pruner, &s->history, &t->t);
+    /* One that has begun anew and repeats what it said was answered go, up to its last report. */
+    *ret_prune = t->points[t->t.n_points - 1].step == point.step && study_should_stop(s, &t->t);
     return 0;
 }
 
+static const struct hpo_fold *keep_folds(struct study *s, const struct objective_result *result)
+{
+    return arena_dup(&s->arena, result->folds, sizeof(result->folds[0]) * (size_t)result->n_folds);
+}
+
 int study_finish(struct study *s, struct study_trial *t, enum hpo_trial_state state,
-                 const struct tr_result *result, const char *reason, double seconds,
+                 const struct objective_result *result, const char *reason, double seconds,
                  struct hpo_err *err)
 {
     struct hpo_trial end = t->t;
@@ -396,14 +284,7 @@ int study_finish(struct study *s, struct study_trial *t, enum hpo_trial_state st
     end.ended = clock_wall();
     end.seconds = seconds;
     if (state == HPO_TRIAL_COMPLETE) {
-        struct hpo_fold *folds = ARENA_ARRAY(&s->arena, struct hpo_fold, result->n_folds);
-
-        for (int i = 0; i < result->n_folds; i++) {
-            const struct tr_fold_result *f = &result->fold[i];
-
-            folds[i] = (struct hpo_fold){f->fold, f->value, f->epoch, f->seconds};
-        }
-        end.folds = folds;
+        end.folds = keep_folds(s, result);
         end.n_folds = result->n_folds;
         end.value = flip(s, result->value);
     } else if (state == HPO_TRIAL_PRUNED) {
@@ -414,8 +295,9 @@ int study_finish(struct study *s, struct study_trial *t, enum hpo_trial_state st
     rc = s->storage.ops->finish(&s->storage, &end, err);
     if (rc)
         return rc;
+    study_release(s, t);
     t->t = end;
-    t->held = false;
+    study_moved(s, t, HPO_TRIAL_RUNNING);
     s->failures_in_a_row = state == HPO_TRIAL_FAIL ? s->failures_in_a_row + 1 : 0;
     return 0;
 }

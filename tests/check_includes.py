@@ -24,6 +24,9 @@ RULES = {
     "hpo/core": ["base/"],
     "samplers": ["base/", "hpo/core/"],
     "hpo/pruners": ["base/", "hpo/core/"],
+    # What a trial is: the study file, and what it trains.
+    "hpo/objectives": ["base/", "hpo/core/", "hpo/config.h", "hpo/objective.h", f"kernels/{PUBLIC}",
+                       f"trainer/{PUBLIC}", f"trainer/data/{PUBLIC}"],
     "hpo/storage": ["base/", "hpo/core/"],
     "hpo/report": ["base/", "hpo/core/"],
     # The engine: every interface, and no plug-in from the inside.

@@ -10,6 +10,7 @@
 #include "hpo/cli/paths.h"
 #include "hpo/cli/study_data.h"
 #include "hpo/devices.h"
+#include "hpo/objective.h"
 
 struct check_args {
     struct arg_texts sets;
@@ -31,6 +32,7 @@ struct found {
     struct tr_folds folds;
     struct device_spec *device;
     int n_devices;
+    const char *how;     /* the sampler goes about it; NULL: nothing to say */
     struct tr_cost cost; /* of the configuration with every parameter at the middle of its range */
     int64_t count;       /* configurations of the space; -1: infinite */
     int64_t trials;      /* that there will be: a finite space may have fewer than study.trials */
@@ -46,15 +48,14 @@ static int middle_config(const struct study_config *c, struct arena *a, struct t
     return study_config_trial(c, values, a, ret, err);
 }
 
-static int find(struct found *f, struct arena *a, struct hpo_err *err)
+/* Of a study that trains: its data, and what a trial costs. */
+static int find_training(struct found *f, struct arena *a, struct hpo_err *err)
 {
     const struct study_config *c = f->config;
     struct trial_config middle;
     int run = c->folds.run > 0 ? c->folds.run : c->folds.k;
-    int rc = devices_resolve(c, a, &f->device, &f->n_devices, err);
+    int rc = study_data_open(c, &f->data, NULL, NULL, err);
 
-    if (!rc)
-        rc = study_data_open(c, &f->data, NULL, NULL, err);
     if (!rc)
         rc = study_data_check(c, &f->data, err);
     if (!rc)
@@ -67,13 +68,23 @@ static int find(struct found *f, struct arena *a, struct hpo_err *err)
         rc = middle_config(c, a, &middle, err);
     if (!rc)
         rc = tr_cost(f->device[0].backend, &middle.trainer, &f->data, &f->cost, err);
+    if (!rc)
+        f->train_images = (double)f->data.images.n * (c->folds.k - 1) / c->folds.k * run *
+                          middle.trainer.epochs * (double)f->trials;
+    return rc;
+}
+
+static int find(struct found *f, struct arena *a, struct hpo_err *err)
+{
+    const struct study_config *c = f->config;
+    int rc = devices_resolve(c, a, &f->device, &f->n_devices, err);
+
     if (rc)
         return rc;
     f->count = hpo_space_count(&c->space);
     f->trials = f->count >= 0 && f->count < c->study.trials ? f->count : c->study.trials;
-    f->train_images = (double)f->data.images.n * (c->folds.k - 1) / c->folds.k * run *
-                      middle.trainer.epochs * (double)f->trials;
-    return 0;
+    f->how = study_sampler_says(c, devices_slots(f->device, f->n_devices), a);
+    return objective_of(c)->trains ? find_training(f, a, err) : 0;
 }
 
 static void print_space(const struct hpo_space *s, struct str *ret)
@@ -105,16 +116,34 @@ static void print_space(const struct hpo_space *s, struct str *ret)
     }
 }
 
-static void print_text(const struct found *f, struct str *ret)
+static void print_training(const struct found *f, struct str *ret)
 {
     const struct study_config *c = f->config;
     int run = c->folds.run > 0 ? c->folds.run : c->folds.k;
+
+    str_addf(ret, "folds      %d of %d trained, %s, %s\n", run, c->folds.k,
+             c->folds.stratified ? "stratified" : "not stratified",
+             c->folds.order == TR_EPOCH_FIRST ? "side by side" : "one after the other");
+    data_print(&f->data, &f->folds, ret);
+    str_addf(ret,
+             "\ncost       with every parameter at the middle of its range:\n"
+             "  weights            %.0f\n  multiply-adds      %.2f million an image, forward\n"
+             "  memory             %.1f MB\n  images trained on  %.0f a trial, %.0f in all\n",
+             f->cost.weights, f->cost.macs * 1e-6, f->cost.bytes * 1e-6,
+             f->train_images / (double)f->trials, f->train_images);
+}
+
+static void print_text(const struct found *f, struct str *ret)
+{
+    const struct study_config *c = f->config;
     char buf[HPO_DOUBLE_TEXT];
 
     str_addf(ret, "study      %s: %s %s, %d trials\n", c->study.name,
              c->study.direction ? "maximize" : "minimize", c->study.metric_name, c->study.trials);
-    str_addf(ret, "sampler    %s\npruner     %s\n", hpo_plugin_of(c->sampler.part.ops)->name,
-             hpo_plugin_of(c->pruner.ops)->name);
+    str_addf(ret, "sampler    %s", hpo_plugin_of(c->sampler.part.ops)->name);
+    if (f->how)
+        str_addf(ret, " (%s)", f->how);
+    str_addf(ret, "\npruner     %s\n", hpo_plugin_of(c->pruner.ops)->name);
     str_addf(ret, "space      %d parameter%s", c->space.n, c->space.n == 1 ? "" : "s");
     if (f->count >= 0)
         str_addf(ret, ", %s configuration%s", str_double(buf, (double)f->count),
@@ -127,15 +156,12 @@ static void print_text(const struct found *f, struct str *ret)
     for (int i = 0; i < f->n_devices; i++)
         str_addf(ret, " %s (%d at once, %d thread%s each)", f->device[i].name, f->device[i].slots,
                  f->device[i].threads, f->device[i].threads == 1 ? "" : "s");
-    str_addf(ret, "\nfolds      %d of %d trained, %s, %s\n", run, c->folds.k,
-             c->folds.stratified ? "stratified" : "not stratified",
-             c->folds.order == TR_EPOCH_FIRST ? "side by side" : "one after the other");
-    data_print(&f->data, &f->folds, ret);
-    str_addf(ret, "\ncost       with every parameter at the middle of its range:\n"
-                  "  weights            %.0f\n  multiply-adds      %.2f million an image, forward\n"
-                  "  memory             %.1f MB\n  images trained on  %.0f a trial, %.0f in all\n",
-             f->cost.weights, f->cost.macs * 1e-6, f->cost.bytes * 1e-6,
-             f->train_images / (double)f->trials, f->train_images);
+    str_addc(ret, '\n');
+    if (objective_of(c)->trains)
+        print_training(f, ret);
+    else
+        str_addf(ret, "objective  %s: %s\n", objective_of(c)->plugin.name,
+                 objective_of(c)->plugin.help);
 }
 
 static void print_json(const struct found *f, struct str *ret)
@@ -154,11 +180,14 @@ static void print_json(const struct found *f, struct str *ret)
     a = cJSON_AddArrayToObject(j, "devices");
     for (int i = 0; i < f->n_devices; i++)
         cJSON_AddItemToArray(a, cJSON_CreateString(f->device[i].name));
-    cJSON_AddItemToObject(j, "data", data_json(&f->data, &f->folds));
-    json_put_number(j, "weights", f->cost.weights);
-    json_put_number(j, "macs", f->cost.macs);
-    json_put_number(j, "bytes", f->cost.bytes);
-    json_put_number(j, "train_images", f->train_images);
+    json_put_string(j, "objective", objective_of(c)->plugin.name);
+    if (objective_of(c)->trains) {
+        cJSON_AddItemToObject(j, "data", data_json(&f->data, &f->folds));
+        json_put_number(j, "weights", f->cost.weights);
+        json_put_number(j, "macs", f->cost.macs);
+        json_put_number(j, "bytes", f->cost.bytes);
+        json_put_number(j, "train_images", f->train_images);
+    }
     json_write(j, ret);
     str_addc(ret, '\n');
     cJSON_Delete(j);

@@ -8,6 +8,7 @@
 #include "hpo/cli/command.h"
 #include "hpo/core/pruner.h"
 #include "hpo/core/sampler.h"
+#include "hpo/objective.h"
 #include "trainer/config.h"
 #include "trainer/data/reader.h"
 #include "trainer/metric.h"
@@ -83,6 +84,7 @@ static void device_json(const void *ops, cJSON *ret)
 static const struct kind kinds[] = {
     {"samplers", REGISTRY(sampler_registry), NULL, NULL},
     {"pruners", REGISTRY(pruner_registry), NULL, NULL},
+    {"objectives", REGISTRY(objective_registry), NULL, NULL},
     {"models", REGISTRY(model_registry), NULL, NULL},
     {"losses", REGISTRY(loss_registry), NULL, NULL},
     {"optimizers", REGISTRY(optimizer_registry), NULL, NULL},
@@ -115,7 +117,7 @@ static cJSON *option_json(const struct hpo_opt *o, struct arena *a)
     static const char *const types[] = {
         [HPO_OPT_BOOL] = "bool", [HPO_OPT_INT] = "int",       [HPO_OPT_REAL] = "float",
         [HPO_OPT_STR] = "str",   [HPO_OPT_CHOICE] = "choice", [HPO_OPT_TIME] = "time",
-        [HPO_OPT_LIST] = "list",
+        [HPO_OPT_LIST] = "list", [HPO_OPT_ARGV] = "argv",     [HPO_OPT_PART] = "part",
     };
     cJSON *j = cJSON_CreateObject();
 
@@ -124,6 +126,12 @@ static cJSON *option_json(const struct hpo_opt *o, struct arena *a)
     json_put_string(j, "default", o->def);
     json_put_string(j, "allowed", hpo_opt_allowed(o, a));
     json_put_string(j, "help", o->help);
+    if (o->kinds) {
+        cJSON *kinds_of = cJSON_AddArrayToObject(j, "kinds");
+
+        for (const void *const *k = o->kinds; *k; k++)
+            cJSON_AddItemToArray(kinds_of, cJSON_CreateString(hpo_plugin_of(*k)->name));
+    }
     return j;
 }
 
@@ -219,9 +227,10 @@ static int list_main(int argc, char **argv, struct hpo_err *err)
 
 const struct command_ops command_list = {
     .plugin = {"list", "Show what there is to choose from, with options.", 0, NULL},
-    .usage = "list [KIND]... [--json]\n\n"
-             "  KIND: samplers, pruners, models, losses, optimizers, schedules, metrics, devices,\n"
-             "  readers; none: all of them\n"
-             "  --json    for programs\n",
+    .usage =
+        "list [KIND]... [--json]\n\n"
+        "  KIND: samplers, pruners, objectives, models, losses, optimizers, schedules, metrics,\n"
+        "  devices, readers; none: all of them\n"
+        "  --json    for programs\n",
     .main = list_main,
 };

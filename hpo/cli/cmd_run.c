@@ -96,15 +96,16 @@ static bool lock_in_place(const struct file_lock *l, const char *path)
            held.st_ino == named.st_ino;
 }
 
-/* The lock of a killed run is held by its workers for the moment that they need to die. */
+/* The lock of a killed run is held by its workers for the moment that they need to die; one that
+ * `hpo enqueue` holds is free in a moment too. */
 static int take_lock(struct session *s, struct hpo_err *err)
 {
     const char *path = arena_printf(&s->arena, "%s/lock", s->dir);
-    double limit = clock_monotonic() + 10;
+    double begun = clock_monotonic();
     int rc;
 
-    while ((rc = file_lock(&s->lock, path, err)) == HPO_EBUSY && !owner_alive(err->msg) &&
-           clock_monotonic() < limit)
+    while ((rc = file_lock(&s->lock, path, err)) == HPO_EBUSY &&
+           clock_monotonic() - begun < (owner_alive(err->msg) ? 0.5 : 10))
         usleep(5000);
     if (!rc && !lock_in_place(&s->lock, path)) {
         file_unlock(&s->lock);
@@ -181,7 +182,11 @@ static void on_event(void *arg, const struct run_event *e, const struct run_view
 static int prepare_data(struct session *s, char digest[33], struct hpo_err *err)
 {
     struct tr_dataset data = {0};
-    int rc = study_data_open(&s->config, &data, on_decode, s, err);
+    int rc;
+
+    if (!objective_of(&s->config)->trains)
+        return 0;
+    rc = study_data_open(&s->config, &data, on_decode, s, err);
 
     if (!rc)
         rc = study_data_check(&s->config, &data, err);
@@ -219,7 +224,7 @@ static int run_session(struct session *s, int *ret_status, struct hpo_err *err)
     if (!rc)
         rc = prepare_folder(s, err);
     if (!rc)
-        rc = study_open(&study, &s->config, s->dir, digest, err);
+        rc = study_open(&study, &s->config, s->dir, digest, devices_slots(device, n), err);
     if (!rc)
         rc = write_resolved(s, &resolved, err);
     if (rc)

@@ -19,16 +19,26 @@ static bool is_of_study(const char *path, struct arena *a)
            file_exists(arena_printf(a, "%.*s/study.db", (int)(slash - path), path));
 }
 
+static int open_sampler(const struct study_config *c, int parallel, struct sampler *ret,
+                        struct arena *a, struct hpo_err *err)
+{
+    const struct sampler_study study = {
+        .space = &c->space,
+        .seed = (uint64_t)c->study.seed,
+        .trials = c->study.trials,
+        .parallel = parallel,
+        .duplicates = c->sampler.duplicates == 1,
+    };
+
+    return sampler_open(ret, c->sampler.part.ops, c->sampler.part.priv, &study, a, err);
+}
+
 /* Would the sampler take this space? */
 static int check_sampler(const struct study_config *c, struct hpo_err *err)
 {
     struct arena a = {0};
     struct sampler s = {0};
-    int rc = sampler_open(&s, c->sampler.part.ops, c->sampler.part.priv,
-                          &(struct sampler_study){.space = &c->space,
-                                                  .seed = (uint64_t)c->study.seed,
-                                                  .trials = c->study.trials},
-                          &a, err);
+    int rc = open_sampler(c, 1, &s, &a, err);
 
     if (rc)
         hpo_fail_at(err, "%s", c->file);
@@ -36,6 +46,19 @@ static int check_sampler(const struct study_config *c, struct hpo_err *err)
         sampler_close(&s);
     arena_release(&a);
     return rc;
+}
+
+const char *study_sampler_says(const struct study_config *c, int parallel, struct arena *a)
+{
+    struct sampler s = {0};
+    const char *ret = NULL;
+
+    if (open_sampler(c, parallel, &s, a, NULL))
+        return NULL;
+    if (s.ops->describe)
+        ret = arena_strdup(a, s.ops->describe(&s));
+    sampler_close(&s);
+    return ret;
 }
 
 int study_read(struct study_config *ret, const char *path, const char *const *sets, int n_sets,

@@ -11,6 +11,9 @@
 int study_read(struct study_config *ret, const char *path, const char *const *sets, int n_sets,
                struct hpo_err *err);
 
+/* What the study's sampler says of how it goes about it; NULL: nothing. In a. */
+const char *study_sampler_says(const struct study_config *c, int parallel, struct arena *a);
+
 /* Open the data set that the study names. */
 int study_data_open(const struct study_config *c, struct tr_dataset *ret,
                     tr_decode_progress_fn *progress, void *arg, struct hpo_err *err);
@@ -20,7 +23,8 @@ void study_middle(const struct hpo_space *space, double *ret);
 
 /* Can its networks be built? Tried at the middle of the space, at every choice or whole number and
  * at both ends of each parameter: HPO_ECONFIG names the values that no network can have. */
-int study_space_check(const struct study_config *c, const struct tr_dataset *d, struct hpo_err *err);
+int study_space_check(const struct study_config *c, const struct tr_dataset *d,
+                      struct hpo_err *err);
 
 /* Can its folds be made? A class with fewer members than folds is warned about on stderr. */
 int study_data_check(const struct study_config *c, const struct tr_dataset *d, struct hpo_err *err);

@@ -29,7 +29,9 @@ void view_init(struct view *v, bool json)
     const char *term = getenv("TERM");
     bool live = isatty(STDOUT_FILENO) && isatty(STDERR_FILENO) && term && strcmp(term, "dumb");
 
-    *v = (struct view){.ops = json ? &view_json : live ? &view_live : &view_plain,
+    *v = (struct view){.ops = json   ? &view_json
+                              : live ? &view_live
+                                     : &view_plain,
                        .color = terminal_color(STDERR_FILENO),
                        .started = clock_monotonic()};
 }
@@ -55,17 +57,21 @@ void view_params(const struct study *s, const struct hpo_trial *t, struct str *r
 
 void view_result(const struct study *s, const struct hpo_trial *t, struct str *ret)
 {
-    str_addf(ret, "%s %.4f", s->config->study.metric_name, study_value(s, t->value));
+    /* Metrics lie between 0 and 1; what a function or a command finds may be of any size. */
+    str_addf(ret, objective_of(s->config)->trains ? "%s %.4f" : "%s %.6g",
+             s->config->study.metric_name, study_value(s, t->value));
     if (t->n_folds > 1)
         str_addf(ret, " +- %.4f over %d folds", hpo_trial_std(t), t->n_folds);
 }
 
 void view_trial_end(const struct study *s, const struct hpo_trial *t, struct str *ret)
 {
-    const struct hpo_trial *best = hpo_history_best(&s->history);
+    const struct hpo_trial *best = s->best;
     char buf[HPO_DOUBLE_TEXT];
 
     str_addf(ret, "trial %d ", t->number);
+    if (t->retry)
+        str_addf(ret, "(trial %d again) ", t->retry_of);
     if (t->state == HPO_TRIAL_FAIL) {
         str_addf(ret, "failed: %s", t->reason ? t->reason : "unknown reason");
     } else {
@@ -76,14 +82,16 @@ void view_trial_end(const struct study *s, const struct hpo_trial *t, struct str
     if (best == t)
         str_add(ret, ", the best so far");
     else if (best)
-        str_addf(ret, "%s best is trial %d with %.4f", t->state == HPO_TRIAL_FAIL ? ";" : ",",
-                 best->number, study_value(s, best->value));
+        str_addf(ret,
+                 objective_of(s->config)->trains ? "%s best is trial %d with %.4f"
+                                                 : "%s best is trial %d with %.6g",
+                 t->state == HPO_TRIAL_FAIL ? ";" : ",", best->number, study_value(s, best->value));
 }
 
 void view_summary(const struct study *s, enum run_end end, struct str *ret)
 {
-    const struct hpo_trial *best = hpo_history_best(&s->history);
-    int failed = hpo_history_count(&s->history, HPO_TRIAL_FAIL);
+    const struct hpo_trial *best = s->best;
+    int failed = s->count[HPO_TRIAL_FAIL];
 
     str_addf(ret, "study %s: ", s->config->study.name);
     switch (end) {
@@ -94,6 +102,16 @@ void view_summary(const struct study *s, enum run_end end, struct str *ret)
         str_addf(ret, "done after %d of %d trials: %s", study_finished(s), s->config->study.trials,
                  s->exhausted_why);
         break;
+    case RUN_TARGET:
+        str_addf(ret, "study.target is reached after %d of %d trials", study_finished(s),
+                 s->config->study.trials);
+        break;
+    case RUN_PATIENCE:
+        str_addf(ret,
+                 "stopped after %d of %d trials: %d in a row brought nothing better "
+                 "(study.patience)",
+                 study_finished(s), s->config->study.trials, s->config->study.patience);
+        break;
     case RUN_TIMEOUT:
         str_addf(ret, "stopped by study.timeout after %d of %d trials; the same command goes on",
                  study_finished(s), s->config->study.trials);
@@ -103,8 +121,9 @@ void view_summary(const struct study *s, enum run_end end, struct str *ret)
                  s->failures_in_a_row);
         break;
     case RUN_INTERRUPTED:
-        str_addf(ret, "interrupted after %d of %d trials, everything is saved; the same command "
-                      "goes on",
+        str_addf(ret,
+                 "interrupted after %d of %d trials, everything is saved; the same command "
+                 "goes on",
                  study_finished(s), s->config->study.trials);
         break;
     }

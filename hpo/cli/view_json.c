@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "hpo/cli/view.h"
-#include "trainer/metric.h"
 
 static void emit(cJSON *j)
 {
@@ -82,21 +81,24 @@ static void put_params(cJSON *j, const struct study *s, const struct hpo_trial *
     }
 }
 
-static void put_epochs(cJSON *j, const struct run_event *e)
+static void put_report(cJSON *j, const struct objective_report *r)
 {
-    cJSON *a = cJSON_AddArrayToObject(j, "folds");
+    cJSON *a;
 
-    for (int i = 0; i < e->n_epochs; i++) {
-        const struct tr_epoch *x = &e->epoch[i];
+    cJSON_AddBoolToObject(j, "again", r->again);
+    json_put_number(j, "step", (double)r->step);
+    json_put_number(j, "value", r->value);
+    if (r->rate > 0)
+        json_put_number(j, "images_per_s", r->rate);
+    a = cJSON_AddArrayToObject(j, "folds");
+    for (int i = 0; i < r->n_rows; i++) {
+        const struct hpo_epoch_report *row = &r->rows[i];
         cJSON *o = cJSON_CreateObject();
 
-        json_put_number(o, "fold", x->fold);
-        json_put_number(o, "epoch", x->epoch);
-        for (int k = 0; k < x->n_values && metric_registry[k]; k++)
-            json_put_number(o, metric_registry[k]->plugin.name, x->values[k]);
-        json_put_number(o, "train_loss", x->train_loss);
-        json_put_number(o, "seconds", x->seconds);
-        json_put_number(o, "images_per_s", x->images_per_s);
+        json_put_number(o, "fold", row->fold);
+        json_put_number(o, "epoch", row->epoch);
+        for (int k = 0; k < row->n_metrics; k++)
+            json_put_number(o, row->names[k], row->values[k]);
         cJSON_AddItemToArray(a, o);
     }
 }
@@ -108,7 +110,7 @@ static void event(struct view *v, const struct run_event *e, const struct run_vi
         [RUN_TRIAL_END] = "end", [RUN_NOTE] = "note",         [RUN_PAUSING] = "pausing",
         [RUN_END] = "done",
     };
-    const struct hpo_trial *best = hpo_history_best(&r->study->history);
+    const struct hpo_trial *best = r->study->best;
     cJSON *j;
 
     (void)v;
@@ -125,8 +127,7 @@ static void event(struct view *v, const struct run_event *e, const struct run_vi
         json_put_number(j, "attempt", e->trial->attempts);
         put_params(j, r->study, e->trial);
     } else if (e->kind == RUN_EPOCH) {
-        cJSON_AddBoolToObject(j, "again", e->again);
-        put_epochs(j, e);
+        put_report(j, e->report);
     } else if (e->kind == RUN_TRIAL_END) {
         json_put_string(j, "state", hpo_trial_state_name(e->trial->state));
         json_put_number(j, "value", study_value(r->study, e->trial->value));

@@ -1,5 +1,5 @@
-/* The last lines of a terminal, redrawn: a line for the study, a row a running trial. Finished trials
- * scroll up above them. */
+/* The last lines of a terminal, redrawn: a line for the study, a row a running trial. Finished
+ * trials scroll up above them. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +23,8 @@ static void erase(struct view *v)
     v->drawn = 0;
 }
 
-/* One line, cut at the width of the terminal. Colours wrap it whole, so the cut never splits one. */
+/* One line, cut at the width of the terminal. Colours wrap it whole, so the cut never splits one.
+ */
 static void put_line(struct view *v, const char *text, const char *color)
 {
     int width = terminal_width(STDERR_FILENO);
@@ -80,15 +81,17 @@ static void data(struct view *v, const struct tr_dataset *d)
     str_release(&s);
 }
 
-/* How much of a trial is done, 0 .. 1: folds and epochs that are finished, and the steps of this one. */
-static double trial_done(const struct study_config *c, const struct run_slot *s)
+/* How much of a trial is done, 0 .. 1: folds and epochs that are finished, and the steps of this
+ * one. */
+static double trial_done(const struct study *study, const struct run_slot *s)
 {
-    int epochs = c->max_epochs, folds = c->folds.run > 0 ? c->folds.run : c->folds.k;
+    const struct pruner *p = &study->pruner; /* it knows the steps of a trial */
     double inside = s->progress.steps > 0 ? (double)s->progress.step / s->progress.steps : 0;
+    int folds = p->folds, each = p->fold_steps, fold = folds > 1 ? s->progress.fold : 0;
 
-    if (c->folds.order == TR_EPOCH_FIRST)
-        return (s->progress.epoch + inside) / epochs;
-    return (s->progress.fold * epochs + s->progress.epoch + inside) / ((double)folds * epochs);
+    if (each < 1)
+        return 0;
+    return (fold * (double)each + s->progress.epoch + inside) / ((double)folds * each);
 }
 
 static void add_bar(struct str *s, double part)
@@ -103,23 +106,28 @@ static void add_bar(struct str *s, double part)
 
 static void draw_slot(struct view *v, const struct run_slot *slot, const struct run_view *r)
 {
-    const struct study_config *c = r->study->config;
+    const struct study *study = r->study;
     struct str s = {0}, params = {0};
     char buf[HPO_DOUBLE_TEXT];
 
     str_addf(&s, " %-8s ", slot->device);
     if (!slot->trial) {
-        str_add(&s, slot->ready ? "idle: no trial is left to start" : "starting");
+        str_add(&s, !slot->ready                        ? "starting"
+                    : study_end(study) == STUDY_GOES_ON ? "idle: waits for others to end"
+                                                        : "idle: no trial is left to start");
     } else {
-        double part = trial_done(c, slot), gone = clock_monotonic() - slot->since;
+        double part = trial_done(study, slot), gone = clock_monotonic() - slot->since;
 
-        str_addf(&s, "#%-4d fold %d epoch %d/%d ", slot->trial->number, slot->progress.fold,
-                 slot->progress.epoch + 1, c->max_epochs);
-        add_bar(&s, part);
+        str_addf(&s, "#%-4d ", slot->trial->number);
+        if (objective_of(study->config)->trains)
+            str_addf(&s, "fold %d epoch %d/%d ", slot->progress.fold, slot->progress.epoch + 1,
+                     study->config->max_epochs);
+        if (study->pruner.fold_steps > 0)
+            add_bar(&s, part);
         if (isfinite(slot->value))
             str_addf(&s, " %.4f", slot->value);
-        if (slot->progress.images_per_s > 0)
-            str_addf(&s, "  %.0f img/s", slot->progress.images_per_s);
+        if (slot->progress.rate > 0)
+            str_addf(&s, "  %.0f img/s", slot->progress.rate);
         if (part > 0.02 && slot->trial->attempts < 2)
             str_addf(&s, "  %s left", str_seconds(buf, gone / part * (1 - part)));
         view_params(r->study, slot->trial, &params);
@@ -133,7 +141,7 @@ static void draw_slot(struct view *v, const struct run_slot *slot, const struct 
 static void draw(struct view *v, const struct run_view *r)
 {
     const struct study *s = r->study;
-    const struct hpo_trial *best = hpo_history_best(&s->history);
+    const struct hpo_trial *best = s->best;
     double gone = clock_monotonic() - r->started;
     int finished = study_finished(s), done_now = finished - r->finished_before;
     struct str line = {0};
@@ -143,10 +151,12 @@ static void draw(struct view *v, const struct run_view *r)
     str_addf(&line, "%s  %s %s  %d/%d done", s->config->study.name,
              s->config->study.direction ? "maximize" : "minimize", s->config->study.metric_name,
              finished, s->config->study.trials);
-    if (hpo_history_count(&s->history, HPO_TRIAL_PRUNED))
-        str_addf(&line, " (%d pruned)", hpo_history_count(&s->history, HPO_TRIAL_PRUNED));
-    if (hpo_history_count(&s->history, HPO_TRIAL_FAIL))
-        str_addf(&line, ", %d failed", hpo_history_count(&s->history, HPO_TRIAL_FAIL));
+    if (s->count[HPO_TRIAL_PRUNED])
+        str_addf(&line, " (%d pruned)", s->count[HPO_TRIAL_PRUNED]);
+    if (s->count[HPO_TRIAL_FAIL])
+        str_addf(&line, ", %d failed", s->count[HPO_TRIAL_FAIL]);
+    if (s->count[HPO_TRIAL_WAITING])
+        str_addf(&line, ", %d waiting", s->count[HPO_TRIAL_WAITING]);
     str_addf(&line, ", %d running  %s", study_running(s), str_seconds(buf, gone));
     if (done_now > 0)
         str_addf(&line, " < %s",
@@ -172,9 +182,9 @@ static void event(struct view *v, const struct run_event *e, const struct run_vi
     } else if (e->kind == RUN_TRIAL_END) {
         view_trial_end(r->study, e->trial, &s);
         say(v, str_c(&s),
-            e->trial->state == HPO_TRIAL_FAIL                        ? RED
-            : hpo_history_best(&r->study->history) == e->trial ? GREEN
-                                                                     : NULL);
+            e->trial->state == HPO_TRIAL_FAIL ? RED
+            : r->study->best == e->trial      ? GREEN
+                                              : NULL);
     } else if (e->kind == RUN_NOTE) {
         say(v, e->text, RED);
     } else if (e->kind == RUN_PAUSING) {

@@ -2,10 +2,10 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "hpo/cli/view.h"
-#include "trainer/metric.h"
 
 static void decoding(struct view *v, int64_t done, int64_t total)
 {
@@ -33,19 +33,41 @@ static void data(struct view *v, const struct tr_dataset *d)
     fflush(stdout);
 }
 
-static void print_epoch(const struct run_event *e, const struct run_view *r)
+/* The loss of a row, or NaN: not every objective has one. */
+static double train_loss(const struct hpo_epoch_report *row)
 {
-    const struct study_config *c = r->study->config;
+    for (int i = 0; i < row->n_metrics; i++)
+        if (!strcmp(row->names[i], "train_loss"))
+            return row->values[i];
+    return NAN;
+}
 
-    for (int i = 0; i < e->n_epochs; i++) {
-        const struct tr_epoch *x = &e->epoch[i];
+static void print_fold(const struct run_event *e, const struct run_view *r,
+                       const struct hpo_epoch_report *row)
+{
+    const char *metric = r->study->config->study.metric_name;
+    double value = e->report->value;
 
-        printf("trial %d fold %d epoch %d: %s %.4f, train loss %.4f", e->trial->number, x->fold,
-               x->epoch, c->study.metric_name, x->values[c->metric], x->train_loss);
-        if (x->images_per_s > 0) /* not of an epoch that an earlier run trained */
-            printf(", %.0f images/s", x->images_per_s);
-        printf("\n");
-    }
+    for (int i = 0; i < row->n_metrics; i++)
+        if (!strcmp(row->names[i], metric))
+            value = row->values[i];
+    printf("trial %d fold %d epoch %d: %s %.4f", e->trial->number, row->fold, row->epoch, metric,
+           value);
+    if (isfinite(train_loss(row)))
+        printf(", train loss %.4f", train_loss(row));
+    if (e->report->rate > 0) /* not of an epoch that an earlier run trained */
+        printf(", %.0f images/s", e->report->rate / e->report->n_rows);
+    printf("\n");
+}
+
+static void print_report(const struct run_event *e, const struct run_view *r)
+{
+    if (!objective_of(r->study->config)->trains)
+        printf("trial %d step %" PRId64 ": %s %.6g\n", e->trial->number, e->report->step,
+               r->study->config->study.metric_name, e->report->value);
+    else
+        for (int i = 0; i < e->report->n_rows; i++)
+            print_fold(e, r, &e->report->rows[i]);
 }
 
 static void event(struct view *v, const struct run_event *e, const struct run_view *r)
@@ -66,8 +88,8 @@ static void event(struct view *v, const struct run_event *e, const struct run_vi
                str_c(&s));
         break;
     case RUN_EPOCH:
-        if (!e->again)
-            print_epoch(e, r);
+        if (!e->report->again)
+            print_report(e, r);
         break;
     case RUN_TRIAL_END:
         view_trial_end(r->study, e->trial, &s);

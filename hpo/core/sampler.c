@@ -18,6 +18,8 @@ struct sampler_cache {
     double *values;         /* n x space->n */
     uint64_t *hash;         /* n; not finite */
     int n, cap;
+    int *slot;              /* 2 cap; not finite: by hash, the last trial there + 1; 0: none */
+    int *before;            /* n; not finite: the one before it in its slot + 1 */
 };
 
 static void cache_free(struct sampler_cache *c)
@@ -28,6 +30,8 @@ static void cache_free(struct sampler_cache *c)
     free(c->tried);
     free(c->values);
     free(c->hash);
+    free(c->slot);
+    free(c->before);
     free(c);
 }
 
@@ -41,15 +45,39 @@ static struct sampler_cache *cache_new(const struct hpo_space *space)
     return c;
 }
 
+static int *slot_of(const struct sampler_cache *c, uint64_t hash)
+{
+    return &c->slot[hash & (2 * (uint64_t)c->cap - 1)]; /* cap is a power of two */
+}
+
+static void chain(struct sampler_cache *c, int i)
+{
+    int *slot = slot_of(c, c->hash[i]);
+
+    c->before[i] = *slot;
+    *slot = i + 1;
+}
+
+static void cache_grow(struct sampler_cache *c, size_t width)
+{
+    c->cap = c->cap ? c->cap * 2 : 64;
+    c->values = xrealloc(c->values, sizeof(double) * width * (size_t)c->cap);
+    if (c->finite)
+        return;
+    c->hash = xrealloc(c->hash, sizeof(uint64_t) * (size_t)c->cap);
+    c->before = xrealloc(c->before, sizeof(int) * (size_t)c->cap);
+    free(c->slot);
+    c->slot = xcalloc(2 * (size_t)c->cap, sizeof(int));
+    for (int i = 0; i < c->n; i++)
+        chain(c, i);
+}
+
 static void cache_add(struct sampler_cache *c, const struct hpo_space *space, const double *values)
 {
     size_t width = (size_t)space->n;
 
-    if (c->n == c->cap) {
-        c->cap = c->cap ? c->cap * 2 : 64;
-        c->values = xrealloc(c->values, sizeof(double) * width * (size_t)c->cap);
-        c->hash = xrealloc(c->hash, sizeof(uint64_t) * (size_t)c->cap);
-    }
+    if (c->n == c->cap)
+        cache_grow(c, width);
     if (width)
         memcpy(c->values + width * (size_t)c->n, values, sizeof(double) * width);
     if (c->finite) {
@@ -61,12 +89,38 @@ static void cache_add(struct sampler_cache *c, const struct hpo_space *space, co
         }
     } else {
         c->hash[c->n] = hpo_values_hash(space, values);
+        chain(c, c->n);
     }
     c->n++;
 }
 
+static void cache_clear(struct sampler_cache *c)
+{
+    c->n = 0;
+    c->n_tried = 0;
+    if (c->finite)
+        memset(c->tried, 0, (size_t)c->cells.count);
+    else
+        memset(c->slot, 0, sizeof(int) * 2 * (size_t)c->cap);
+}
+
+/* Bit by bit. A few numbers each: calling memcmp would take as long as comparing. */
+static bool same(const double *a, const double *b, int n)
+{
+    uint64_t differ = 0;
+
+    for (int i = 0; i < n; i++) {
+        uint64_t x, y;
+
+        memcpy(&x, &a[i], sizeof(x));
+        memcpy(&y, &b[i], sizeof(y));
+        differ |= x ^ y;
+    }
+    return !differ;
+}
+
 /* A history is the last one grown longer, as a rule. Whether it is, is seen by comparing: that
- * takes 0.1 ms for 10,000 trials, and the cache can never change an answer. */
+ * takes some 30 us for 10,000 trials, and the cache can never change an answer. */
 static void cache_sync(struct sampler_cache *c, const struct hpo_space *space,
                        const struct hpo_history *h)
 {
@@ -74,14 +128,10 @@ static void cache_sync(struct sampler_cache *c, const struct hpo_space *space,
     int i = 0;
 
     while (i < c->n && i < h->n &&
-           (!width ||
-            !memcmp(c->values + width * (size_t)i, h->trials[i]->values, sizeof(double) * width)))
+           same(c->values + width * (size_t)i, h->trials[i]->values, space->n))
         i++;
     if (i < c->n) {
-        c->n = 0;
-        c->n_tried = 0;
-        if (c->finite)
-            memset(c->tried, 0, (size_t)c->cells.count);
+        cache_clear(c);
         i = 0;
     }
     for (; i < h->n; i++)
@@ -95,8 +145,10 @@ static bool was_tried(const struct sampler_cache *c, const struct hpo_space *spa
 
     if (c->finite)
         return c->tried[hpo_cells_find(&c->cells, values)];
+    if (!c->n)
+        return false;
     hash = hpo_values_hash(space, values);
-    for (int i = 0; i < c->n; i++)
+    for (int i = *slot_of(c, hash) - 1; i >= 0; i = c->before[i] - 1)
         if (c->hash[i] == hash &&
             hpo_values_equal(space, c->values + (size_t)space->n * (size_t)i, values))
             return true;

@@ -1,56 +1,13 @@
-#include "samplers/math/parzen.h"
-
+/* The trials of a density: their kernels' columns, kept in order while they come and go. */
 #include <math.h>
-#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "samplers/math/parzen_impl.h"
 #include "samplers/math/sort.h"
 #include "samplers/math/truncnorm.h"
 
-#define HALF_LOG_2PI 0.91893853320467274178
 #define FULL_WEIGHT 25 /* trials that count fully */
-
-/* Kernels are gone through in blocks of this many: a constant for the vectoriser, and a block stays
- * in the L1 cache while all candidates pass over it. */
-#define BLOCK 128
-/* Points at a time, which bounds the memory of their tables. */
-#define POINTS 64
-
-/* One parameter. mu, sigma: per kernel, in the logarithm for log parameters; not for choices. */
-struct dim {
-    const struct hpo_param *p;
-    double low, high; /* of the kernels: half a step beyond the grid's ends */
-    double *mu, *sigma;
-
-    double *inv_sigma; /* continuous: 1 / (sigma sqrt(2)), 0 beyond the last kernel */
-
-    /* Discrete: kernels with equal mu and sigma, or with the same choice, share a group, and what
-     * a point gets from a kernel is looked up in a table of groups. */
-    int32_t *group; /* per kernel */
-    int n_groups;
-    int32_t *first;   /* per group: a kernel of it; not for choices */
-    double *norm;     /* per group: log mass of the whole range */
-    double hit, miss; /* choices: the share of the trial's own and of the others */
-};
-
-struct parzen {
-    struct arena *arena;
-    struct dim *dims;
-    int d, n; /* n: kernels, the prior included */
-    int padded;
-    double *cumulative; /* of the weights */
-    double *constant;   /* per kernel: what does not depend on the point; -inf beyond the last */
-};
-
-static bool is_continuous(const struct hpo_param *p)
-{
-    return p->kind == HPO_PARAM_FLOAT && p->step <= 0;
-}
-
-static double spacing(const struct hpo_param *p)
-{
-    return p->kind == HPO_PARAM_INT && p->step < 1 ? 1 : p->step;
-}
 
 void parzen_weights(int n, double *ret)
 {
@@ -62,324 +19,352 @@ void parzen_weights(int n, double *ret)
         ret[i] = 1;
 }
 
+double parzen_total_weight(int n)
+{
+    int ramp = n > FULL_WEIGHT ? n - FULL_WEIGHT : 0;
+
+    return n - ramp + (ramp > 1 ? ramp * (1.0 / n + 1) / 2 : ramp ? 1.0 / n : 0);
+}
+
+static void copy_columns(void *to, int to_cap, const void *from, int from_cap, int columns,
+                         size_t width)
+{
+    if (from_cap)
+        for (int k = 0; k < columns; k++)
+            memcpy((char *)to + (size_t)k * (size_t)to_cap * width,
+                   (const char *)from + (size_t)k * (size_t)from_cap * width,
+                   (size_t)from_cap * width);
+}
+
+static void *grown(void *p, int columns, int cap, int before, size_t width)
+{
+    void *q = xcalloc((size_t)columns * (size_t)cap, width);
+
+    copy_columns(q, cap, p, before, columns, width);
+    free(p);
+    return q;
+}
+
+static void reserve(struct parzen *z, int kernels)
+{
+    int cap = z->cap ? z->cap : 4 * PARZEN_LANES, before = z->cap;
+
+    while (cap < kernels + PARZEN_LANES)
+        cap *= 2;
+    if (cap == before)
+        return;
+    z->reals = grown(z->reals, z->d * N_REALS, cap, before, sizeof(double));
+    z->floats = grown(z->floats, z->d * N_FLOATS, cap, before, sizeof(float));
+    z->ints = grown(z->ints, z->d * N_INTS, cap, before, sizeof(int32_t));
+    z->constant = grown(z->constant, 1, cap, before, sizeof(double));
+    z->weight = xrealloc(z->weight, sizeof(double) * (size_t)cap);
+    z->cumulative = xrealloc(z->cumulative, sizeof(double) * (size_t)cap);
+    z->constant_f = xrealloc(z->constant_f, sizeof(float) * (size_t)cap);
+    z->weight_f = xrealloc(z->weight_f, sizeof(float) * (size_t)cap);
+    z->cap = cap;
+}
+
 /* sigma is the larger distance to a neighbour; the ends of the range are neighbours only of a lone
- * trial. Ties keep the order of the trials. */
-static void set_sigmas(struct dim *m, int n, const int32_t *order)
+ * trial. */
+static double sigma_at(const struct parzen *z, int j, int k)
 {
-    double range = m->high - m->low;
-    double least = range / fmin(100, 2 + n);
+    const struct dim *m = &z->dims[j];
+    const double *mu = real_of(z, j, MU);
+    const int32_t *order = int_of(z, j, ORDER);
+    double x = mu[order[k]], range = m->high - m->low, sigma;
+    double left = k ? x - mu[order[k - 1]] : z->n > 1 ? 0 : x - m->low;
+    double right = k + 1 < z->n ? mu[order[k + 1]] - x : z->n > 1 ? 0 : m->high - x;
+    double least = range * parzen_least(z->n);
 
-    for (int k = 0; k < n; k++) {
-        double mu = m->mu[order[k]];
-        double left = mu - (k ? m->mu[order[k - 1]] : m->low);
-        double right = (k + 1 < n ? m->mu[order[k + 1]] : m->high) - mu;
-        double sigma = fmax(left, right);
-
-        if (n > 1 && k == 0)
-            sigma = right;
-        if (n > 1 && k == n - 1)
-            sigma = left;
-        m->sigma[order[k]] = fmin(fmax(sigma, least), range);
-    }
-    m->mu[n] = 0.5 * (m->low + m->high);
-    m->sigma[n] = range;
+    sigma = left > right ? left : right;
+    sigma = sigma > least ? sigma : least;
+    return sigma < range ? sigma : range;
 }
 
-static double range_log_mass(const struct dim *m, int i)
+static void join_group(struct parzen *z, int j, int kernel, int rank)
 {
-    return truncnorm_log_mass((m->low - m->mu[i]) / m->sigma[i],
-                              (m->high - m->mu[i]) / m->sigma[i]);
-}
+    struct parzen_cells *c = &z->dims[j].cells;
+    const int32_t *order = int_of(z, j, ORDER);
+    int32_t *group = int_of(z, j, GROUP);
+    double mu = real_of(z, j, MU)[kernel], sigma = real_of(z, j, SIGMA)[kernel];
 
-static void add_continuous(struct parzen *z, struct dim *m)
-{
-    double sigma = 0, log_sigma = 0;
+    /* Equal kernels stand side by side in the order. */
+    for (int k = rank - 1; rank >= 0 && k <= rank + 1; k += 2) {
+        int g = k >= 0 && k < z->n ? group[order[k]] : -1;
 
-    m->inv_sigma = ARENA_ARRAY(z->arena, double, z->padded);
-    for (int i = 0; i < z->n; i++) {
-        if (m->sigma[i] != sigma) { /* among thousands of trials most have the least one */
-            sigma = m->sigma[i];
-            log_sigma = log(sigma);
+        if (g >= 0 && c->groups[g].mu == mu && c->groups[g].sigma == sigma) {
+            group[kernel] = parzen_cells_join(c, g);
+            return;
         }
-        m->inv_sigma[i] = M_SQRT1_2 / sigma;
-        z->constant[i] -= HALF_LOG_2PI + log_sigma + range_log_mass(m, i);
+    }
+    group[kernel] = parzen_cells_new(
+        c, mu, sigma, real_of(z, j, NORM)[kernel] - HALF_LOG_2PI - log(sigma));
+}
+
+static void set_sigma(struct parzen *z, int j, int kernel, int rank, double sigma)
+{
+    struct dim *m = &z->dims[j];
+    double mu = real_of(z, j, MU)[kernel], range = m->high - m->low;
+    double inv = sqrt(M_LOG2E / 2) / sigma;
+    double a = (m->low - mu) / sigma, b = (m->high - mu) / sigma;
+    /* What is cut off beyond 8.3 is below the rounding error of 1. */
+    double left = a < -8.3 ? 0 : 0.5 * erfc(-a * M_SQRT1_2);
+    double right = b > 8.3 ? 0 : 0.5 * erfc(b * M_SQRT1_2);
+
+    real_of(z, j, SIGMA)[kernel] = sigma;
+    real_of(z, j, INV)[kernel] = M_SQRT1_2 / sigma;
+    real_of(z, j, LEFT)[kernel] = left;
+    real_of(z, j, RIGHT)[kernel] = right;
+    real_of(z, j, NORM)[kernel] = HALF_LOG_2PI + log(sigma) + log1p(-left - right);
+    float_of(z, j, MU_F)[kernel] = (float)((mu - m->low) * inv);
+    float_of(z, j, INV_F)[kernel] = (float)(inv * range);
+    if (m->grid) {
+        int32_t *group = int_of(z, j, GROUP);
+
+        if (group[kernel] >= 0)
+            parzen_cells_leave(&m->cells, group[kernel]);
+        join_group(z, j, kernel, rank);
     }
 }
 
-static void group_cells(struct parzen *z, struct dim *m, const int32_t *order)
+static void set_constant(struct parzen *z, int kernel)
 {
-    int n = z->n - 1;
+    double sum = 0;
 
-    m->group = ARENA_ARRAY(z->arena, int32_t, z->padded);
-    m->first = ARENA_ARRAY(z->arena, int32_t, z->n);
-    for (int k = 0; k < n; k++) {
-        int32_t i = order[k], before = m->n_groups ? m->first[m->n_groups - 1] : 0;
+    for (int j = 0; j < z->d; j++)
+        if (!z->dims[j].choices && !z->dims[j].grid)
+            sum -= real_of(z, j, NORM)[kernel];
+    z->constant[kernel] = sum;
+}
 
-        if (!m->n_groups || m->mu[i] != m->mu[before] || m->sigma[i] != m->sigma[before])
-            m->first[m->n_groups++] = i;
-        m->group[i] = m->n_groups - 1;
+/* The kernels of these ranks, after their neighbours changed. */
+static void refresh(struct parzen *z, int j, int from, int to)
+{
+    const int32_t *order = int_of(z, j, ORDER);
+    const double *sigmas = real_of(z, j, SIGMA);
+
+    for (int k = from < 0 ? 0 : from; k <= to && k < z->n; k++) {
+        double sigma = sigma_at(z, j, k);
+
+        if (sigma == sigmas[order[k]])
+            continue;
+        set_sigma(z, j, order[k], k, sigma);
+        set_constant(z, order[k]);
     }
-    m->first[m->n_groups] = n;
-    m->group[n] = m->n_groups++;
-    m->norm = ARENA_ARRAY(z->arena, double, m->n_groups);
-    for (int g = 0; g < m->n_groups; g++)
-        m->norm[g] = range_log_mass(m, m->first[g]);
 }
 
-static void add_numeric(struct parzen *z, struct dim *m, const double *obs)
+static double to_kernel(const struct dim *m, double x)
 {
-    const struct hpo_param *p = m->p;
-    int n = z->n - 1;
-    double margin = is_continuous(p) ? 0 : spacing(p) / 2;
-    int32_t *order = ARENA_ARRAY(z->arena, int32_t, n);
+    return m->p->log ? log(x) : x;
+}
 
-    m->low = p->low - margin;
-    m->high = p->high + margin;
-    if (p->log) {
-        m->low = log(m->low);
-        m->high = log(m->high);
+static void init_dim(struct parzen *z, int j, const struct hpo_param *p)
+{
+    struct dim *m = &z->dims[j];
+
+    m->p = p;
+    m->choices = p->kind == HPO_PARAM_CATEGORICAL;
+    if (m->choices) {
+        m->rows = xmalloc(sizeof(double) * (size_t)p->n_choices * (size_t)(p->n_choices + 1));
+        int_of(z, j, GROUP)[0] = p->n_choices;
+        return;
     }
-    m->mu = ARENA_ARRAY(z->arena, double, z->padded);
-    m->sigma = ARENA_ARRAY(z->arena, double, z->n);
-    for (int i = 0; i < n; i++)
-        m->mu[i] = p->log ? log(obs[i]) : obs[i];
-    sort_order(m->mu, n, order);
-    set_sigmas(m, n, order);
-    if (is_continuous(p))
-        add_continuous(z, m);
-    else
-        group_cells(z, m, order);
+    m->grid = p->kind == HPO_PARAM_INT || p->step > 0;
+    m->margin = !m->grid ? 0 : p->kind == HPO_PARAM_INT && p->step < 1 ? 0.5 : p->step / 2;
+    m->low = to_kernel(m, p->low - m->margin);
+    m->high = to_kernel(m, p->high + m->margin);
+    if (m->grid)
+        parzen_cells_init(&m->cells, p, m->high - m->low);
 }
 
-/* A trial's choice has a share of 1 + 1/n, every other one 1/n. */
-static void add_choices(struct parzen *z, struct dim *m, const double *obs)
+static void set_prior(struct parzen *z)
 {
-    int n = z->n - 1, c = m->p->n_choices;
-    double sum = 1 + (double)c / z->n;
+    for (int j = 0; j < z->d; j++) {
+        struct dim *m = &z->dims[j];
 
-    m->group = ARENA_ARRAY(z->arena, int32_t, z->padded);
-    for (int i = 0; i < n; i++)
-        m->group[i] = (int32_t)obs[i];
-    m->group[n] = c;
-    m->n_groups = c + 1;
-    m->hit = (1 + 1.0 / z->n) / sum;
-    m->miss = 1.0 / z->n / sum;
+        if (m->choices)
+            continue;
+        real_of(z, j, MU)[0] = 0.5 * (m->low + m->high);
+        int_of(z, j, GROUP)[0] = -1;
+        set_sigma(z, j, 0, -1, m->high - m->low);
+    }
+    set_constant(z, 0);
 }
 
-struct parzen *parzen_new(struct arena *a, const struct hpo_param *const *params, int d,
-                          const double *obs, int n)
+struct parzen *parzen_new(const struct hpo_param *const *params, int d)
 {
-    struct parzen *z = ARENA_NEW(a, struct parzen);
-    double sum = 1;
+    struct parzen *z = xcalloc(1, sizeof(*z));
 
-    z->arena = a;
     z->d = d;
-    z->n = n + 1;
-    z->padded = (z->n + BLOCK - 1) / BLOCK * BLOCK;
-    z->dims = ARENA_ARRAY(a, struct dim, d);
-    z->cumulative = ARENA_ARRAY(a, double, z->n);
-    z->constant = ARENA_ARRAY(a, double, z->padded);
-    parzen_weights(n, z->cumulative);
-    z->cumulative[n] = 1;
-    for (int i = 0; i < n; i++)
-        sum += z->cumulative[i];
-    for (int i = 0; i < z->padded; i++)
-        z->constant[i] = i < z->n ? log(z->cumulative[i] / sum) : -INFINITY;
-    for (int i = 0; i < z->n; i++)
-        z->cumulative[i] = z->cumulative[i] / sum + (i ? z->cumulative[i - 1] : 0);
-    for (int j = 0; j < d; j++) {
-        z->dims[j].p = params[j];
-        if (params[j]->kind == HPO_PARAM_CATEGORICAL)
-            add_choices(z, &z->dims[j], obs + (size_t)j * (size_t)n);
-        else
-            add_numeric(z, &z->dims[j], obs + (size_t)j * (size_t)n);
-    }
+    z->dims = xcalloc((size_t)d, sizeof(*z->dims));
+    z->vec = parzen_vec_pick();
+    reserve(z, 1);
+    for (int j = 0; j < d; j++)
+        init_dim(z, j, params[j]);
+    set_prior(z);
     return z;
 }
 
-static double sample_choice(const struct parzen *z, const struct dim *m, int kernel, double u)
+void parzen_free(struct parzen *z)
 {
-    int c = m->p->n_choices, own = m->group[kernel];
-    double sum = 0;
-
-    for (int k = 0; k < c - 1; k++) {
-        sum += own == c ? 1.0 / c : k == own ? m->hit : m->miss;
-        if (u <= sum)
-            return k;
+    if (!z)
+        return;
+    for (int j = 0; j < z->d; j++) {
+        parzen_cells_release(&z->dims[j].cells);
+        free(z->dims[j].rows);
     }
-    return c - 1;
+    free(z->dims);
+    free(z->reals);
+    free(z->floats);
+    free(z->ints);
+    free(z->constant);
+    free(z->weight);
+    free(z->cumulative);
+    free(z->constant_f);
+    free(z->weight_f);
+    free(z->scratch);
+    free(z);
 }
 
-static double sample_numeric(const struct dim *m, int kernel, double u)
+/* A kernel whose bandwidths nobody knows yet. */
+static void put(struct parzen *z, int j, int kernel, double value)
 {
-    const struct hpo_param *p = m->p;
-    double mu = m->mu[kernel], sigma = m->sigma[kernel];
-    double x = mu + sigma * truncnorm_quantile(u, (m->low - mu) / sigma, (m->high - mu) / sigma);
-    int64_t count = hpo_param_count(p), k;
+    struct dim *m = &z->dims[j];
 
-    if (p->log)
-        x = exp(x);
-    x = fmin(fmax(x, p->low), p->high);
-    if (is_continuous(p))
-        return x;
-    if (count < 0) /* more values than integers that a double tells apart */
-        return fmin(p->low + rint((x - p->low) / spacing(p)) * spacing(p), p->high);
-    k = (int64_t)rint((x - p->low) / spacing(p));
-    return hpo_param_at(p, k < count ? k : count - 1);
+    if (m->choices) {
+        int_of(z, j, GROUP)[kernel] = (int32_t)value;
+        return;
+    }
+    real_of(z, j, MU)[kernel] = to_kernel(m, value);
+    real_of(z, j, SIGMA)[kernel] = 0;
+    int_of(z, j, GROUP)[kernel] = -1;
 }
 
-void parzen_sample(const struct parzen *z, struct hpo_rng *rng, double *ret)
+void parzen_fill(struct parzen *z, const double *obs, int n)
 {
-    double u = hpo_rng_uniform(rng);
-    int low = 0, high = z->n - 1;
+    reserve(z, n + 1);
+    z->n = n;
+    z->ready = false;
+    for (int j = 0; j < z->d; j++) {
+        if (z->dims[j].grid)
+            parzen_cells_clear(&z->dims[j].cells);
+    }
+    set_prior(z);
+    for (int j = 0; j < z->d; j++) {
+        int32_t *order = int_of(z, j, ORDER);
 
-    /* The first kernel whose cumulative weight is above u; the last one when rounding hides it. */
+        for (int i = 0; i < n; i++)
+            put(z, j, i + 1, obs[(size_t)j * (size_t)n + (size_t)i]);
+        if (z->dims[j].choices)
+            continue;
+        sort_order(real_of(z, j, MU) + 1, n, order);
+        for (int k = 0; k < n; k++)
+            order[k]++;
+        for (int k = 0; k < n; k++)
+            set_sigma(z, j, order[k], k, sigma_at(z, j, k));
+    }
+    for (int i = 1; i <= n; i++)
+        set_constant(z, i);
+}
+
+static void shift(void *base, int columns, int cap, size_t width, int from, int to, int n)
+{
+    for (int k = 0; k < columns; k++) {
+        char *column = (char *)base + (size_t)k * (size_t)cap * width;
+
+        memmove(column + (size_t)to * width, column + (size_t)from * width, (size_t)n * width);
+    }
+}
+
+/* Move n kernels; the columns of the order are none of kernels. */
+static void shift_all(struct parzen *z, int from, int to, int n)
+{
+    if (!n)
+        return;
+    shift(z->reals, z->d * N_REALS, z->cap, sizeof(double), from, to, n);
+    shift(z->floats, z->d * N_FLOATS, z->cap, sizeof(float), from, to, n);
+    shift(z->constant, 1, z->cap, sizeof(double), from, to, n);
+    for (int j = 0; j < z->d; j++) {
+        int32_t *order = int_of(z, j, ORDER), add = to - from;
+
+        shift(int_of(z, j, GROUP), 1, z->cap, sizeof(int32_t), from, to, n);
+        if (!z->dims[j].choices)
+            for (int k = 0; k < z->n; k++)
+                order[k] += order[k] >= from ? add : 0;
+    }
+}
+
+/* The rank of a kernel among n, or the one that it would get. */
+static int rank_of(const struct parzen *z, int j, int n, double mu, int kernel)
+{
+    const double *mus = real_of(z, j, MU);
+    const int32_t *order = int_of(z, j, ORDER);
+    int low = 0, high = n;
+
     while (low < high) {
-        int middle = low + (high - low) / 2;
+        int middle = low + (high - low) / 2, other = order[middle];
 
-        if (z->cumulative[middle] > u)
-            high = middle;
-        else
+        if (mus[other] < mu || (mus[other] == mu && other < kernel))
             low = middle + 1;
+        else
+            high = middle;
     }
+    return low;
+}
+
+/* Those whose neighbours changed; all while the least sigma depends on the number of trials. */
+static void refresh_around(struct parzen *z, int n_before, int left, int right)
+{
+    bool all = parzen_least(n_before) != parzen_least(z->n) || z->n < 3;
+
     for (int j = 0; j < z->d; j++) {
-        const struct dim *m = &z->dims[j];
+        int k = z->dims[j].rank;
 
-        u = hpo_rng_uniform(rng);
-        ret[j] = m->p->kind == HPO_PARAM_CATEGORICAL ? sample_choice(z, m, low, u)
-                                                     : sample_numeric(m, low, u);
+        if (!z->dims[j].choices)
+            refresh(z, j, all ? 0 : k + left, all ? z->n - 1 : k + right);
     }
 }
 
-/* What a point at x gets from the kernels of every group. */
-static void fill_row(const struct dim *m, double x, double *ret)
+void parzen_insert(struct parzen *z, int at, const double *values)
 {
-    double half, left, right;
+    int kernel = at + 1;
 
-    if (m->p->kind == HPO_PARAM_CATEGORICAL) {
-        int c = m->p->n_choices;
-        double miss = log(m->miss);
-
-        for (int g = 0; g < c; g++)
-            ret[g] = miss;
-        ret[(int)x] = log(m->hit);
-        ret[c] = -log(c);
-        return;
-    }
-    half = spacing(m->p) / 2;
-    left = m->p->log ? log(x - half) : x - half;
-    right = m->p->log ? log(x + half) : x + half;
-    for (int g = 0; g < m->n_groups; g++) {
-        double mu = m->mu[m->first[g]], sigma = m->sigma[m->first[g]];
-
-        ret[g] = truncnorm_log_mass((left - mu) / sigma, (right - mu) / sigma) - m->norm[g];
-    }
-}
-
-/* rows[j * m + i]: of point i and parameter j; equal values share a row. t: the points, with
- * continuous log parameters in the logarithm. */
-static void fill_rows(const struct parzen *z, const double *x, int m, const double **rows,
-                      double *t, struct arena *a)
-{
+    reserve(z, z->n + 2);
+    shift_all(z, kernel, kernel + 1, z->n - at);
     for (int j = 0; j < z->d; j++) {
-        const struct dim *dim = &z->dims[j];
+        int32_t *order = int_of(z, j, ORDER);
+        int k;
 
-        for (int i = 0; i < m; i++) {
-            double v = x[(size_t)i * (size_t)z->d + (size_t)j], *row;
-            int k = 0;
-
-            t[j * m + i] = v;
-            if (is_continuous(dim->p)) {
-                if (dim->p->log)
-                    t[j * m + i] = log(v);
-                continue;
-            }
-            while (k < i && t[j * m + k] != v)
-                k++;
-            if (k < i) {
-                rows[j * m + i] = rows[j * m + k];
-                continue;
-            }
-            row = ARENA_ARRAY(a, double, dim->n_groups);
-            fill_row(dim, v, row);
-            rows[j * m + i] = row;
-        }
+        put(z, j, kernel, values[j]);
+        if (z->dims[j].choices)
+            continue;
+        k = z->dims[j].rank = rank_of(z, j, z->n, real_of(z, j, MU)[kernel], kernel);
+        memmove(order + k + 1, order + k, sizeof(*order) * (size_t)(z->n - k));
+        order[k] = kernel;
     }
+    z->n++;
+    z->ready = false;
+    set_constant(z, kernel);
+    refresh_around(z, z->n - 1, -1, 1);
 }
 
-static void add_normal(double *restrict acc, const double *restrict mu,
-                       const double *restrict inv_sigma, double x)
+void parzen_remove(struct parzen *z, int at)
 {
-    for (int i = 0; i < BLOCK; i++) {
-        double z = (x - mu[i]) * inv_sigma[i];
+    int kernel = at + 1;
 
-        acc[i] -= z * z;
+    z->n--;
+    z->ready = false;
+    for (int j = 0; j < z->d; j++) {
+        int32_t *order = int_of(z, j, ORDER);
+        int k;
+
+        if (z->dims[j].choices)
+            continue;
+        k = z->dims[j].rank = rank_of(z, j, z->n + 1, real_of(z, j, MU)[kernel], kernel);
+        memmove(order + k, order + k + 1, sizeof(*order) * (size_t)(z->n - k));
+        if (z->dims[j].grid)
+            parzen_cells_leave(&z->dims[j].cells, int_of(z, j, GROUP)[kernel]);
     }
-}
-
-static void add_row(double *restrict acc, const int32_t *restrict group, const double *restrict row)
-{
-    for (int i = 0; i < BLOCK; i++)
-        acc[i] += row[group[i]];
-}
-
-/* The sum of exp(acc), kept as sum * exp(max). */
-struct log_sum {
-    double max, sum;
-};
-
-static void add_block(struct log_sum *s, const double *acc)
-{
-    double max = s->max;
-
-    for (int i = 0; i < BLOCK; i++)
-        max = acc[i] > max ? acc[i] : max;
-    if (max == -INFINITY)
-        return;
-    if (max > s->max) {
-        s->sum *= exp(s->max - max);
-        s->max = max;
-    }
-    for (int i = 0; i < BLOCK; i++)
-        if (acc[i] > max - 50) /* a million that are left out weigh less than a rounding error */
-            s->sum += exp(acc[i] - max);
-}
-
-static void log_pdf_of_few(const struct parzen *z, const double *x, int m, double *ret)
-{
-    struct arena a = {0};
-    const double **rows = ARENA_ARRAY(&a, const double *, (size_t)m *(size_t)z->d);
-    double *t = ARENA_ARRAY(&a, double, (size_t)m *(size_t)z->d);
-    struct log_sum *sums = ARENA_ARRAY(&a, struct log_sum, m);
-
-    fill_rows(z, x, m, rows, t, &a);
-    for (int i = 0; i < m; i++)
-        sums[i].max = -INFINITY;
-    for (int from = 0; from < z->padded; from += BLOCK)
-        for (int i = 0; i < m; i++) {
-            double acc[BLOCK];
-
-            memcpy(acc, z->constant + from, sizeof(acc));
-            for (int j = 0; j < z->d; j++) {
-                const struct dim *dim = &z->dims[j];
-
-                if (is_continuous(dim->p))
-                    add_normal(acc, dim->mu + from, dim->inv_sigma + from, t[j * m + i]);
-                else
-                    add_row(acc, dim->group + from, rows[j * m + i]);
-            }
-            add_block(&sums[i], acc);
-        }
-    for (int i = 0; i < m; i++)
-        ret[i] = sums[i].max == -INFINITY ? -INFINITY : sums[i].max + log(sums[i].sum);
-    arena_release(&a);
-}
-
-void parzen_log_pdf(const struct parzen *z, const double *x, int m, double *ret)
-{
-    for (int i = 0; i < m; i += POINTS) {
-        size_t from = (size_t)i * (size_t)z->d;
-
-        log_pdf_of_few(z, x + from, m - i < POINTS ? m - i : POINTS, ret + i);
-    }
+    shift_all(z, kernel + 1, kernel, z->n - at);
+    refresh_around(z, z->n + 1, -1, 0);
 }

@@ -29,13 +29,6 @@ static double log_diff(double a, double b)
     return b == -INFINITY ? a : a + log(-expm1(b - a));
 }
 
-static double log_add(double a, double b)
-{
-    double high = fmax(a, b), low = fmin(a, b);
-
-    return low == -INFINITY ? high : high + log1p(exp(low - high));
-}
-
 double truncnorm_log_mass(double a, double b)
 {
     double width = b - a, middle = a + width / 2;
@@ -54,41 +47,59 @@ double truncnorm_log_mass(double a, double b)
     return log1p(-0.5 * erfc(-a * M_SQRT1_2) - 0.5 * erfc(b * M_SQRT1_2));
 }
 
-double norm_log_quantile(double y)
+/* c[0] + c[1] x + ... + c[7] x^7 over the same of d. */
+static double ratio(const double *c, const double *d, double x)
 {
-    double x;
+    /* Pairs, then pairs of pairs: half as long a chain as Horner's. */
+    double xx = x * x, x4 = xx * xx;
+    double above = ((c[0] + c[1] * x) + (c[2] + c[3] * x) * xx) +
+                   ((c[4] + c[5] * x) + (c[6] + c[7] * x) * xx) * x4;
+    double below = ((d[0] + d[1] * x) + (d[2] + d[3] * x) * xx) +
+                   ((d[4] + d[5] * x) + (d[6] + d[7] * x) * xx) * x4;
 
-    if (y >= 0)
-        return INFINITY;
-    if (y == -INFINITY)
-        return -INFINITY;
-    if (y > -0.01) /* the right tail is flat in log cdf; the left one is not */
-        return -norm_log_quantile(log(-expm1(y)));
-    x = y < -5 ? -sqrt(-2 * (y + HALF_LOG_2PI)) : -(sqrt(3) / M_PI) * log(expm1(-y));
-    /* Newton. log cdf is concave: after the first step it closes in from one side. */
-    for (int i = 0; i < 100; i++) {
-        double f = norm_log_cdf(x);
-        double step = (f - y) * exp(f + x * x / 2 + HALF_LOG_2PI);
-
-        x -= step;
-        if (fabs(step) <= 1e-12 * fabs(x) + 1e-300)
-            break;
-    }
-    return x;
+    return above / below;
 }
 
-double truncnorm_quantile(double q, double a, double b)
+double norm_quantile(double p)
 {
-    double mass, x;
+    static const double middle[2][8] = {
+        {3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3,
+         1.3731693765509461125e4, 4.5921953931549871457e4, 6.7265770927008700853e4,
+         3.3430575583588128105e4, 2.5090809287301226727e3},
+        {1, 4.2313330701600911252e1, 6.8718700749205790830e2, 5.3941960214247511077e3,
+         2.1213794301586595867e4, 3.9307895800092710610e4, 2.8729085735721942674e4,
+         5.2264952788528545610e3}};
+    static const double near[2][8] = {
+        {1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0,
+         3.64784832476320460504e0, 1.27045825245236838258e0, 2.41780725177450611770e-1,
+         2.27238449892691845833e-2, 7.74545014278341407640e-4},
+        {1, 2.05319162663775882187e0, 1.67638483018380384940e0, 6.89767334985100004550e-1,
+         1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4,
+         1.05075007164441684324e-9}};
+    static const double far[2][8] = {
+        {6.65790464350110377720e0, 5.46378491116411436990e0, 1.78482653991729133580e0,
+         2.96560571828504891230e-1, 2.65321895265761230930e-2, 1.24266094738807843860e-3,
+         2.71155556874348757815e-5, 2.01033439929228813265e-7},
+        {1, 5.99832206555887937690e-1, 1.36929880922735805310e-1, 1.48753612908506148525e-2,
+         7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7,
+         2.04426310338993978564e-15}};
+    double q = p - 0.5, r;
 
-    if (!(q > 0))
-        return a;
-    if (q >= 1)
-        return b;
-    mass = truncnorm_log_mass(a, b);
-    if (a < 0)
-        x = norm_log_quantile(log_add(norm_log_cdf(a), log(q) + mass));
-    else
-        x = -norm_log_quantile(log_add(norm_log_cdf(-b), log1p(-q) + mass));
-    return fmin(fmax(x, a), b);
+    if (fabs(q) <= 0.425)
+        return q * ratio(middle[0], middle[1], 0.180625 - q * q);
+    r = q < 0 ? p : 1 - p;
+    if (!(r > 0))
+        return q < 0 ? -INFINITY : INFINITY;
+    r = sqrt(-log(r));
+    r = r <= 5 ? ratio(near[0], near[1], r - 1.6) : ratio(far[0], far[1], r - 5);
+    return q < 0 ? -r : r;
+}
+
+double truncnorm_quantile(double q, double left, double right)
+{
+    double mass = 1 - left - right, below = left + q * mass, above = right + (1 - q) * mass;
+
+    /* From the nearer end, since 1 - p would lose what is small; without a branch, since nobody can
+     * tell which it will be. */
+    return copysign(norm_quantile(below < above ? below : above), below - above);
 }

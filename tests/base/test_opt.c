@@ -207,6 +207,70 @@ static void test_allowed(void **state)
                         "one of one, two, three");
 }
 
+struct inner {
+    int n;
+    const char *const *argv;
+    struct hpo_part part;
+};
+
+extern const void *const inner_registry[];
+
+static const struct hpo_opt inner_table[] = {
+    HPO_OPT(INT, struct inner, n, "n", "3", 1, 9, 0, "a count"),
+    HPO_OPT(ARGV, struct inner, argv, "argv", "[\"a b\", \"\"]", 0, 0, 0, "a command"),
+    HPO_OPT_NESTED(struct inner, part, "part", "leaf", inner_registry, 0, "what is inside"),
+    {0},
+};
+static const struct hpo_plugin leaf = {.name = "leaf"};
+static const struct hpo_plugin branch = {"branch", "", sizeof(struct inner), inner_table};
+const void *const inner_registry[] = {&leaf, &branch, NULL};
+
+static void test_argv(void **state)
+{
+    const struct hpo_opt *o = hpo_opt_find(inner_table, "argv");
+    struct inner in = {0}, back = {0};
+    struct hpo_err err;
+    const char *text;
+
+    hpo_opt_defaults(inner_table, &in, &arena);
+    assert_string_equal(in.argv[0], "a b");
+    assert_string_equal(in.argv[1], "");
+    assert_null(in.argv[2]);
+    assert_int_equal(hpo_opt_set(o, &in, "[\"x\", \"\\\"y\\n\", \"{z}\"]", &arena, NULL), 0);
+    text = hpo_opt_get(o, &in, &arena);
+    assert_string_equal(text, "[\"x\",\"\\\"y\\n\",\"{z}\"]");
+    assert_int_equal(hpo_opt_set(o, &back, text, &arena, NULL), 0);
+    assert_string_equal(back.argv[1], "\"y\n");
+    for (const char *const *bad = (const char *const[]){"", "x", "[]", "[1]", "{}", "[\"a\"", NULL};
+         *bad; bad++) {
+        assert_int_equal(hpo_opt_set(o, &in, *bad, &arena, &err), HPO_ECONFIG);
+        assert_non_null(strstr(err.msg, "a list of texts such as [python3, train.py]"));
+        assert_string_equal(in.argv[0], "x");
+    }
+    in.argv = NULL;
+    assert_null(hpo_opt_get(o, &in, &arena));
+}
+
+static void test_part(void **state)
+{
+    const struct hpo_opt *o = hpo_opt_find(inner_table, "part");
+    struct inner in = {0};
+    struct hpo_err err;
+
+    hpo_opt_defaults(inner_table, &in, &arena);
+    assert_ptr_equal(in.part.ops, &leaf);
+    assert_string_equal(hpo_opt_get(o, &in, &arena), "{type: leaf}");
+    assert_int_equal(hpo_opt_set(o, &in, "branch", &arena, NULL), 0);
+    assert_int_equal(((struct inner *)in.part.priv)->n, 3);
+    assert_string_equal(hpo_opt_get(o, &in, &arena),
+                        "{type: branch, n: 3, argv: [\"a b\",\"\"], part: {type: leaf}}");
+    assert_int_equal(hpo_opt_set(o, &in, "twig", &arena, &err), HPO_ECONFIG);
+    assert_non_null(strstr(err.msg, "a mapping with a type, one of leaf, branch"));
+    assert_ptr_equal(in.part.ops, &branch);
+    in.part.ops = NULL;
+    assert_null(hpo_opt_get(o, &in, &arena));
+}
+
 static void test_find(void **state)
 {
     static const struct hpo_plugin a = {.name = "a"}, b = {.name = "b"};
@@ -232,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_auto),       cmocka_unit_test(test_words_and_texts),
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_allowed),
         cmocka_unit_test(test_find),
+        cmocka_unit_test(test_argv),      cmocka_unit_test(test_part),
     };
 
     return cmocka_run_group_tests(tests, NULL, release);

@@ -158,6 +158,7 @@ class Box:
 BASE = {
     "study": {"name": "tiny", "direction": "maximize", "metric": "accuracy", "trials": 3, "seed": 7},
     "sampler": {"type": "random"},
+    "pruner": {"type": "none"},
     "devices": {"use": "cpu", "trials_per_device": 1, "threads": 1},
     "data": {"image_size": 8, "folds": {"k": 3, "run": 2}},
     "trainer": {

@@ -52,27 +52,64 @@ static void test_values_keep_their_bits(void **state)
     cJSON_Delete(back);
 }
 
-static void test_epochs_and_results(void **state)
+static void test_reports_and_results(void **state)
 {
-    struct tr_epoch e[2] = {{.fold = 0, .epoch = 3, .n_values = 2, .values = {0.1, NAN}, .train_loss = 1.0 / 3},
-                            {.fold = 1, .epoch = 3, .n_values = 2, .values = {0.2, 5e-324}, .seconds = 2}};
-    struct tr_result r = {.n_folds = 2, .fold = {{0, 1, 0.25, 1}, {1, 2, 0.75, 2}}, .value = 0.5, .std = 0.1,
-                          .seconds = 3};
-    struct tr_epoch e2[2];
-    struct tr_result r2;
-    cJSON *m = message_new("epoch"), *back;
+    static const char *const names[] = {"accuracy", "train_loss"};
+    double a[] = {0.1, NAN}, b[] = {5e-324, 1.0 / 3};
+    struct hpo_epoch_report rows[] = {{0, 3, 2, names, a}, {1, 3, 2, names, b}};
+    struct objective_report in = {.step = 13, .value = 0.25, .n_rows = 2, .rows = rows, .again = true};
+    struct objective_result r = {.n_folds = 2, .folds = {{0, 0.25, 1, 1}, {1, 0.75, 2, 2}},
+                                 .value = 0.5, .seconds = 3};
+    struct objective_result r2;
+    struct message_report out;
+    cJSON *m = message_new("report"), *back;
 
     (void)state;
-    message_put_epochs(m, e, 2);
+    message_put_report(m, &in);
+    back = through(m);
+    assert_true(message_get_report(back, &out));
+    assert_true(out.r.step == 13 && out.r.value == 0.25 && out.r.n_rows == 2 && out.r.again);
+    assert_true(isnan(out.r.rows[0].values[1]) && out.r.rows[1].values[0] == 5e-324);
+    assert_true(out.r.rows[1].values[1] == 1.0 / 3 && out.r.rows[1].fold == 1);
+    assert_string_equal(out.r.rows[1].names[1], "train_loss");
+    cJSON_Delete(back);
+    m = message_new("done");
     message_put_result(m, &r);
     back = through(m);
-    assert_int_equal(message_get_epochs(back, e2, 2), 2);
-    assert_true(e2[0].train_loss == e[0].train_loss && isnan(e2[0].values[1]));
-    assert_true(e2[1].values[1] == 5e-324 && e2[1].fold == 1 && e2[1].epoch == 3);
-    assert_int_equal(message_get_epochs(back, e2, 1), -1);
     assert_true(message_get_result(back, &r2));
-    assert_true(r2.value == 0.5 && r2.n_folds == 2 && r2.fold[1].value == 0.75);
+    assert_true(r2.value == 0.5 && r2.n_folds == 2 && r2.folds[1].value == 0.75);
     cJSON_Delete(back);
+}
+
+/* A dying worker may send anything. */
+static void test_broken_reports(void **state)
+{
+    static const char *const bad[] = {
+        "{\"op\":\"report\"}", "{\"op\":\"report\",\"step\":-1,\"rows\":[]}",
+        "{\"op\":\"report\",\"step\":1e300,\"rows\":[]}", "{\"op\":\"report\",\"step\":1}",
+        "{\"op\":\"report\",\"step\":1,\"rows\":[{\"fold\":0}]}",
+        "{\"op\":\"report\",\"step\":1,\"rows\":[{\"fold\":-2,\"epoch\":0,\"metrics\":{}}]}",
+    };
+    struct str many = {0};
+    struct message_report out;
+    cJSON *m;
+
+    (void)state;
+    for (size_t i = 0; i < HPO_LEN(bad); i++) {
+        m = json_parse(bad[i], strlen(bad[i]));
+        assert_non_null(m);
+        assert_false(message_get_report(m, &out));
+        cJSON_Delete(m);
+    }
+    str_add(&many, "{\"step\":1,\"rows\":[{\"fold\":0,\"epoch\":0,\"metrics\":{\"a\":1");
+    for (int i = 0; i < OBJECTIVE_MAX_METRICS; i++)
+        str_addf(&many, ",\"m%d\":1", i);
+    str_add(&many, "}}]}");
+    m = json_parse(many.s, many.n);
+    assert_non_null(m);
+    assert_false(message_get_report(m, &out));
+    cJSON_Delete(m);
+    str_release(&many);
 }
 
 static void test_nonsense_is_refused(void **state)
@@ -127,7 +164,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values_keep_their_bits),
-        cmocka_unit_test(test_epochs_and_results),
+        cmocka_unit_test(test_reports_and_results),
+        cmocka_unit_test(test_broken_reports),
         cmocka_unit_test(test_nonsense_is_refused),
         cmocka_unit_test(test_pieces_and_many_at_once),
     };

@@ -37,6 +37,9 @@ jsonschema.Draft7Validator.check_schema(schema)
 validator = jsonschema.Draft7Validator(schema)
 
 D = "data: {path: d}\n"
+F = "objective: {type: function, name: branin}\n"
+C = "objective: {type: command, run: [python3, train.py, 3, '{x}']}\n"
+S = "space: {x: {type: float, low: -5, high: 10}, y: {type: float, low: 0, high: 15}}\n"
 good = [p.read_text() for p in sorted((root / "studies").glob("*.yaml"))] + [
     D,
     D + "sampler: random\npruner:\ntrainer: {model: mlp}\n",
@@ -51,6 +54,21 @@ good = [p.read_text() for p in sorted((root / "studies").glob("*.yaml"))] + [
         "choices: [16, 32]}, augment.flip: {type: categorical, choices: [true, false], when: "
         "{epochs: [1, 2]}}}\n",
     D + "space: {optimizer.lr: {type: float, low: 1e-3, high: 1}}\n",
+    D + "study: {target: 0.9, patience: 3, min_delta: 0.1, max_seconds: 30s, retries: 2}\n",
+    D + "study: {enqueue: [{optimizer.lr: 0.1}, {optimizer.lr: 1}]}\n"
+        "space: {optimizer.lr: {type: float, low: 1e-3, high: 1}}\n",
+    D + "study: {enqueue: null, warm_start: other}\nobjective: training\n",
+    D + "objective: {}\nsampler: {type: random, lag: 2, duplicates: allow}\n",
+    D + "objective:\nsampler: {lag: 2}\n",
+    F + S,
+    F + S + "study: {metric: loss, direction: maximize}\ndevices: {use: [cuda, cpu]}\n",
+    F + "space:\n  anything.at_all-1: {type: int, low: -5, high: 5}\n"
+        "  y: {type: float, low: 0, high: 1}\n"
+        "  z: {type: categorical, choices: [a, 1, null], when: {anything.at_all-1: [1, 2]}}\n",
+    C + S + "study: {direction: minimize}\n",
+    D + "pruner: {type: patient, wrapped: {type: percentile, percentile: 25}}\n",
+    D + "pruner: {type: patient, wrapped: median}\n",
+    D + "pruner: {type: patient, wrapped: {type: patient, wrapped: {type: threshold, upper: 1}}}\n",
 ]
 bad = [
     "study: {}\n",
@@ -79,6 +97,31 @@ bad = [
     D + "space: {epochs: {type: categorical, choices: [1, 1]}}\n",
     D + "space: {epochs: {type: int, low: 1, high: 2, when: {}}}\n",
     D + "space: {model.type: {type: categorical, choices: [convnet, vgg]}}\n",
+    D + "study: {retries: -1}\n",
+    D + "study: {min_delta: -0.5}\n",
+    D + "study: {max_seconds: 0}\n",
+    D + "study: {enqueue: {optimizer.lr: 1}}\n",
+    D + "study: {enqueue: [{}]}\nspace: {optimizer.lr: {type: float, low: 1e-3, high: 1}}\n",
+    D + "sampler: {type: random, lag: 1025}\n",
+    D + "sampler: {type: random, duplicates: never}\n",
+    D + "objective: {type: training, name: sphere}\n",
+    D + "objective: nosuch\n",
+    F,
+    F + D + S,
+    F + "trainer: {epochs: 2}\n" + S,
+    F + "space: {}\n",
+    F + "space: {a b: {type: float, low: 0, high: 1}}\n",
+    F + "space: {a: {type: float, low: 0}}\n",
+    C + S,
+    "objective: command\nstudy: {direction: minimize}\n" + S,
+    "objective: {type: command}\nstudy: {direction: minimize}\n" + S,
+    "objective: {type: command, run: python train.py}\nstudy: {direction: minimize}\n" + S,
+    "objective: {type: command, run: []}\nstudy: {direction: minimize}\n" + S,
+    D + "pruner: {type: patient, wrapped: nosuch}\n",
+    D + "pruner: {type: patient, wrapped: {percentile: 25}}\n",
+    D + "pruner: {type: patient, wrapped: {type: median, percentile: 25}}\n",
+    D + "pruner: {type: patient, wrapped: {type: percentile, percentile: 125}}\n",
+    D + "pruner: {type: patient, wrapped: [median]}\n",
 ]
 
 failed = 0

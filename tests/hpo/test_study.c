@@ -1,17 +1,5 @@
 /* The rules of a study: what runs next, resuming, direction, failures, what may not change. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base/file.h"
-#include "hpo/study.h"
+#include "tests/hpo/study_fixture.h"
 
 static const char *const file_text =
     "study: {name: t, metric: accuracy, trials: 4, seed: 7, max_failures: 2}\n"
@@ -20,79 +8,12 @@ static const char *const file_text =
     "space:\n"
     "  optimizer.lr: {type: float, low: 1e-3, high: 1.0, log: true}\n";
 
-struct fixture {
-    char dir[64];
-    struct study_config config;
-    struct study study;
-    struct arena arena;
-};
-
-static void read_config(struct fixture *f, const char *const *sets, int n)
-{
-    struct diags d = {.arena = &f->arena};
-    int rc = study_config_parse(&f->config, file_text, strlen(file_text), "t.yaml", sets, n, &d);
-
-    if (rc) {
-        struct str s = {0};
-
-        diag_print(&d, &s);
-        fail_msg("%s", str_c(&s));
-    }
-}
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-
-    strcpy(f->dir, "/tmp/hpo-study-XXXXXX");
-    if (!mkdtemp(f->dir))
-        return -1;
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    study_close(&f->study);
-    study_config_release(&f->config);
-    file_remove_tree(f->dir, NULL);
-    arena_release(&f->arena);
-    free(f);
-    return 0;
-}
-
-static void open_study(struct fixture *f)
-{
-    struct hpo_err err = {0};
-
-    if (study_open(&f->study, &f->config, f->dir, "data1", &err))
-        fail_msg("%s", err.msg);
-}
-
-static struct study_trial *take(struct study *s)
-{
-    struct study_trial *t = NULL;
-
-    assert_int_equal(study_next(s, &t, NULL), 0);
-    if (t)
-        assert_int_equal(study_start(s, t, "cpu", 1, NULL), 0);
-    return t;
-}
-
-static void complete(struct study *s, struct study_trial *t, double value)
-{
-    struct tr_result r = {.n_folds = 2, .value = value, .fold = {{0, 1, value, 1}, {1, 2, value, 1}}};
-
-    assert_int_equal(study_finish(s, t, HPO_TRIAL_COMPLETE, &r, NULL, 2, NULL), 0);
-}
-
 static void test_runs_to_its_number(void **state)
 {
     struct fixture *f = *state;
     struct study_trial *t;
 
+    f->text = file_text;
     read_config(f, NULL, 0);
     open_study(f);
     for (int i = 0; i < 4; i++) {
@@ -112,6 +33,7 @@ static void test_never_more_at_once_than_needed(void **state)
 {
     struct fixture *f = *state;
 
+    f->text = file_text;
     read_config(f, NULL, 0);
     open_study(f);
     for (int i = 0; i < 4; i++)
@@ -123,18 +45,16 @@ static void test_never_more_at_once_than_needed(void **state)
 static void test_goes_on_where_it_was(void **state)
 {
     struct fixture *f = *state;
-    struct tr_epoch e = {.fold = 0, .epoch = 0, .n_values = 4, .values = {0.3, 0.3, 0.3, 0.3}};
     struct study_trial *t;
-    bool prune = true;
     double lr;
 
+    f->text = file_text;
     read_config(f, NULL, 0);
     open_study(f);
     complete(&f->study, take(&f->study), 0.5);
     t = take(&f->study);
     lr = t->t.values[0];
-    assert_int_equal(study_report(&f->study, t, &e, 1, &prune, NULL), 0);
-    assert_false(prune);
+    assert_false(report(&f->study, t, 0, 0.3));
     study_close(&f->study); /* as a kill would leave it */
 
     open_study(f);
@@ -146,20 +66,11 @@ static void test_goes_on_where_it_was(void **state)
     assert_int_equal(t->t.attempts, 2);
     assert_true(t->t.values[0] == lr);
     /* The worker repeats what it had reported: nothing is counted twice. */
-    assert_int_equal(study_report(&f->study, t, &e, 1, &prune, NULL), 0);
+    assert_false(report(&f->study, t, 0, 0.3));
     assert_int_equal(t->t.n_points, 1);
     assert_true(t->t.points[0].value == -0.3);
     complete(&f->study, t, 0.7);
     assert_int_equal(study_finished(&f->study), 2);
-}
-
-static bool prunes(struct study *s, struct study_trial *t, int epoch, double accuracy)
-{
-    struct tr_epoch e = {.fold = 1, .epoch = epoch, .n_values = 4, .values = {accuracy}};
-    bool prune = false;
-
-    assert_int_equal(study_report(s, t, &e, 1, &prune, NULL), 0);
-    return prune;
 }
 
 /* The pruner is asked in the study's own direction, of steps that count over folds. */
@@ -170,12 +81,13 @@ static void test_pruning(void **state)
     struct fixture *f = *state;
     struct study_trial *t;
 
+    f->text = file_text;
     read_config(f, sets, 2);
     open_study(f);
     t = take(&f->study);
-    assert_false(prunes(&f->study, t, 0, 0.1)); /* step 3 */
-    assert_false(prunes(&f->study, t, 1, 0.25));
-    assert_true(prunes(&f->study, t, 2, 0.2));
+    assert_false(report(&f->study, t, 3, 0.1)); /* step 3 */
+    assert_false(report(&f->study, t, 4, 0.25));
+    assert_true(report(&f->study, t, 5, 0.2));
     assert_int_equal(study_finish(&f->study, t, HPO_TRIAL_PRUNED, NULL, NULL, 2, NULL), 0);
     assert_int_equal(study_finished(&f->study), 1);
     study_close(&f->study);
@@ -196,6 +108,7 @@ static void test_resuming_repeats_no_draw(void **state)
     struct fixture *f = *state;
     double straight[4];
 
+    f->text = file_text;
     read_config(f, NULL, 0);
     open_study(f);
     for (int i = 0; i < 4; i++) {
@@ -222,6 +135,7 @@ static void test_failures_in_a_row_stop_it(void **state)
 {
     struct fixture *f = *state;
 
+    f->text = file_text;
     read_config(f, NULL, 0);
     open_study(f);
     for (int i = 0; i < 2; i++) {
@@ -239,6 +153,7 @@ static void test_not_a_number_is_a_failure(void **state)
     struct fixture *f = *state;
     struct study_trial *t;
 
+    f->text = file_text;
     read_config(f, NULL, 0);
     open_study(f);
     t = take(&f->study);
@@ -259,24 +174,28 @@ static void test_a_changed_study_is_refused(void **state)
     struct fixture *f = *state;
     struct hpo_err err = {0};
 
+    f->text = file_text;
     read_config(f, NULL, 0);
     open_study(f);
     study_close(&f->study);
     for (size_t i = 0; i < HPO_LEN(changes); i++) {
         study_config_release(&f->config);
-        read_config(f, &changes[i].set, 1);
-        assert_int_equal(study_open(&f->study, &f->config, f->dir, "data1", &err), HPO_ECONFIG);
+        f->text = file_text;
+    read_config(f, &changes[i].set, 1);
+        assert_int_equal(study_open(&f->study, &f->config, f->dir, "data1", 1, &err), HPO_ECONFIG);
         if (!strstr(err.msg, changes[i].says) || !strstr(err.msg, "->"))
             fail_msg("%s", err.msg);
     }
     study_config_release(&f->config);
+    f->text = file_text;
     read_config(f, NULL, 0);
-    assert_int_equal(study_open(&f->study, &f->config, f->dir, "data2", &err), HPO_ECONFIG);
+    assert_int_equal(study_open(&f->study, &f->config, f->dir, "data2", 1, &err), HPO_ECONFIG);
     assert_non_null(strstr(err.msg, "data1 -> data2"));
     /* More trials is no change. */
     study_config_release(&f->config);
+    f->text = file_text;
     read_config(f, (const char *const[]){"study.trials=9"}, 1);
-    assert_int_equal(study_open(&f->study, &f->config, f->dir, "data1", &err), 0);
+    assert_int_equal(study_open(&f->study, &f->config, f->dir, "data1", 1, &err), 0);
 }
 
 /* The message is bounded; what to do about it must not fall off its end. */
@@ -291,12 +210,14 @@ static void test_many_changes_leave_room_for_the_advice(void **state)
     struct fixture *f = *state;
     struct hpo_err err = {0};
 
+    f->text = file_text;
     read_config(f, NULL, 0);
     open_study(f);
     study_close(&f->study);
     study_config_release(&f->config);
+    f->text = file_text;
     read_config(f, sets, HPO_LEN(sets));
-    assert_int_equal(study_open(&f->study, &f->config, f->dir, "data1", &err), HPO_ECONFIG);
+    assert_int_equal(study_open(&f->study, &f->config, f->dir, "data1", 1, &err), HPO_ECONFIG);
     if (!strstr(err.msg, "and more: ") || !strstr(err.msg, "--fresh"))
         fail_msg("%s", err.msg);
 }
@@ -308,6 +229,7 @@ static void test_asking_in_vain_costs_no_memory(void **state)
     const struct arena_block *last;
     struct study_trial *t;
 
+    f->text = file_text;
     read_config(f, (const char *const[]){"space.optimizer.lr={type: categorical, choices: [0.1]}"}, 1);
     open_study(f);
     t = take(&f->study);
@@ -334,7 +256,6 @@ static void test_differences(void **state)
 
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_runs_to_its_number),
         CASE(test_never_more_at_once_than_needed),

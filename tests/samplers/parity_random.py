@@ -19,6 +19,7 @@ try:
     from optuna.distributions import FloatDistribution as Float
     from optuna.distributions import IntDistribution as Int
     from scipy import stats
+    from two_samples import two_samples
 except ImportError as e:
     print(f"skipped: {sys.executable} has no {e.name}")
     sys.exit(77)
@@ -64,22 +65,7 @@ def compare(dist):
     inside = all(dist._contains(dist.to_internal_repr(
         v if isinstance(dist, Cat) else int(v) if isinstance(dist, Int) else float(v))) for v in a)
     check(f"{dist} inside", inside, "every value is one that Optuna accepts")
-    cells = np.unique(np.concatenate([a, b]) if isinstance(dist, Cat)
-                      else np.round(np.concatenate([a, b]), 9))
-    if isinstance(dist, Float) and dist.step is None or len(cells) > 1000:
-        p = stats.ks_2samp(a, b).pvalue
-        name = "Kolmogorov-Smirnov"
-    else:
-        key = (lambda x: x) if isinstance(dist, Cat) else (lambda x: np.round(x, 9))
-        table = np.array([[np.count_nonzero(key(x) == c) for c in cells] for x in (a, b)])
-        # Cells too thin for the approximation are put together.
-        order = np.argsort(table.sum(0))
-        thin = order[:np.searchsorted(np.sort(table.sum(0)), 20)]
-        if len(thin):
-            table = np.column_stack([np.delete(table, thin, 1), table[:, thin].sum(1)])
-        table = table[:, table.sum(0) > 0]
-        p = stats.chi2_contingency(table).pvalue if table.shape[1] > 1 else 1.0
-        name = f"chi-square over {table.shape[1]} cells"
+    name, p = two_samples(a, b, isinstance(dist, Float) and dist.step is None)
     check(f"{dist}", p > P_LOWEST, f"{name}, p = {p:.3g}")
 
 

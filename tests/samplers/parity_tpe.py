@@ -3,12 +3,18 @@
     parity_tpe.py TPE_DENSITIES      (the helper built from tpe_densities.c)
 
 Histories and points are random, with a fixed seed. Needs Optuna 4.9 or later: before, bandwidths
-were others. Joint densities are compared from 5.0 on, for the same reason.
+were others. Joint densities are compared from 5.0 on, for the same reason. HPO_OPTUNA_PYTHON names
+an interpreter that has it, when the one that runs this has not.
 """
+import os
 import random
 import subprocess
 import sys
 import warnings
+
+OTHER = os.environ.pop("HPO_OPTUNA_PYTHON", None)
+if OTHER:
+    os.execv(OTHER, [OTHER, *sys.argv])
 
 try:
     import numpy as np
@@ -31,7 +37,7 @@ if VERSION < (4, 9):
 warnings.simplefilter("ignore")
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 JOINT = VERSION >= (5, 0)
-CASES = 200
+CASES = 1000
 POINTS = 20
 STATES = [TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED]  # in the order of our enum
 
@@ -42,7 +48,7 @@ np.argsort = lambda a, *args, **kw: plain_argsort(a, *args, **{"kind": "stable",
 
 
 def distribution(rng):
-    kind = rng.randrange(6)
+    kind = rng.randrange(8)
     if kind == 0:
         low = rng.uniform(-5, 5)
         return Float(low, low + rng.uniform(0.1, 20))
@@ -54,6 +60,10 @@ def distribution(rng):
         return Int(rng.randint(-3, 3), rng.randint(5, 60), step=rng.choice([1, 2, 3]))
     if kind == 4:
         return Int(rng.randint(1, 4), rng.randint(8, 512), log=True)
+    if kind == 5:
+        return Int(-100, rng.choice([500, 5000, 20000]))
+    if kind == 6:
+        return Int(rng.randint(1, 100), 10 ** rng.randint(3, 5), log=True)
     return Cat(tuple("abcdefgh"[:rng.randint(2, 8)]))
 
 

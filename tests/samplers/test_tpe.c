@@ -238,6 +238,203 @@ static void test_options(void **state)
     assert_true(isfinite(best_of("tpe", "startup_trials", "0", space, bowl, 1, 20)));
 }
 
+/* A study with everything in it that a history may show: numbers below zero and with gaps, trials
+ * of every state, reports, parameters that are not there. */
+struct study {
+    struct past past;
+    struct hpo_trial *trials[400];
+    struct hpo_point points[400];
+    double values[400][8];
+};
+
+static void study_add(struct study *s, const double *v, enum hpo_trial_state state)
+{
+    int i = s->past.h.n;
+    const struct hpo_space *space = s->past.h.space;
+
+    s->trials[i] = past_add(&s->past, space, v, state);
+    memcpy(s->values[i], v, sizeof(double) * (size_t)space->n);
+    s->trials[i]->values = s->values[i];
+    s->trials[i]->number = i < 5 ? i - 5 : 2 * i;
+    s->past.h.next = 2 * i + 2;
+}
+
+static void study_end(struct study *s, int i, enum hpo_trial_state state, double value)
+{
+    s->trials[i]->state = state;
+    s->trials[i]->value = state == HPO_TRIAL_COMPLETE ? value : NAN;
+    s->points[i] = (struct hpo_point){i % 3, value};
+    s->trials[i]->points = &s->points[i];
+    s->trials[i]->n_points = i % 4 > 0;
+}
+
+static struct hpo_space *everything(void)
+{
+    static const double zero = 0, one = 1;
+    struct hpo_param p[] = {real_param("lr", 1e-4, 1, 0, true),  choice_param("kind", 2),
+                            real_param("a", 0, 1, 0, false),     int_param("b", 1, 90, 1, true),
+                            real_param("c", 0, .5, .1, false),   int_param("d", 0, 3000, 1, false),
+                            real_param("one", 2, 2, 0, false)};
+
+    for (int i = 2; i < 6; i++)
+        add_when(&arena, &p[i], 1, i < 4 ? &zero : &one, 1);
+    return make_space(&arena, p, 7);
+}
+
+/* What a fresh instance says, seven trials being out at a time; the warm one must say the same. */
+static void check_warm(const char *option, const char *value)
+{
+    struct hpo_space *space = everything();
+    struct study *s[2] = {calloc(1, sizeof(struct study)), calloc(1, sizeof(struct study))};
+    struct sampler warm, fresh;
+    double a[8], b[8];
+
+    open_named(&warm, "tpe", space, 5, option, value);
+    s[0]->past.h.space = s[1]->past.h.space = space;
+    for (int i = 0; i < 300; i++) {
+        struct study *now = s[i / 3 % 2]; /* two brackets */
+        int n = now->past.h.n;
+
+        if (n > 7 && n % 5)
+            study_end(now, n - 7, n % 11 == 0 ? HPO_TRIAL_FAIL
+                                  : n % 4     ? HPO_TRIAL_COMPLETE
+                                              : HPO_TRIAL_PRUNED,
+                      pow(now->values[n - 7][0] - .01, 2) + now->values[n - 7][1]);
+        if (i % 50 == 49) /* enqueued before with some of its values only */
+            now->values[n - 2][0] = 0.5;
+        if (i % 60 == 59)
+            now->past.h.n -= 3;
+        open_named(&fresh, "tpe", space, 5, option, value);
+        assert_int_equal(sampler_next(&warm, &now->past.h, &now->past.h, a, NULL), 0);
+        assert_int_equal(sampler_next(&fresh, &now->past.h, &now->past.h, b, NULL), 0);
+        sampler_close(&fresh);
+        assert_memory_equal(a, b, sizeof(double) * (size_t)space->n);
+        assert_true(hpo_space_contains(space, a));
+        study_add(now, a, HPO_TRIAL_RUNNING);
+    }
+    sampler_close(&warm);
+    for (int k = 0; k < 2; k++) {
+        past_release(&s[k]->past);
+        free(s[k]);
+    }
+}
+
+static void test_memory(void **state)
+{
+    check_warm(NULL, NULL);
+    check_warm("multivariate", "false");
+    check_warm("group", "true");
+    check_warm("constant_liar", "false");
+}
+
+/* Numbers name the stream of random numbers and nothing else; what runs is bad, as what failed is,
+ * or without constant_liar as if it were not there. */
+static void test_running(void **state)
+{
+    static const char *const liar[] = {"true", "false"};
+    struct hpo_space *space = everything();
+    struct hpo_rng rng = hpo_rng_for(1, -1, -1, "test", 0);
+
+    for (int k = 0; k < 2; k++)
+        for (int n = 12; n < 120; n += 9) {
+            struct study *s[2] = {calloc(1, sizeof(struct study)),
+                                  calloc(1, sizeof(struct study))};
+            double a[8], b[8];
+            struct sampler t;
+
+            s[0]->past.h.space = s[1]->past.h.space = space;
+            for (int i = 0; i < n; i++) {
+                enum hpo_trial_state out = i % 4 == 3 ? HPO_TRIAL_RUNNING : HPO_TRIAL_COMPLETE;
+
+                for (int j = 0; j < space->n; j++)
+                    a[j] = hpo_param_decode(&space->params[j], hpo_rng_uniform(&rng));
+                hpo_space_mask(space, a);
+                study_add(s[0], a, out);
+                s[0]->trials[i]->value = out == HPO_TRIAL_COMPLETE ? i * 7 % 31 : NAN;
+                if (k == 1 && out == HPO_TRIAL_RUNNING)
+                    continue;
+                study_add(s[1], a, out == HPO_TRIAL_RUNNING ? HPO_TRIAL_FAIL : out);
+                s[1]->trials[s[1]->past.h.n - 1]->value = s[0]->trials[i]->value;
+                s[1]->trials[s[1]->past.h.n - 1]->number = i; /* neither gaps nor below zero */
+            }
+            s[1]->past.h.next = s[0]->past.h.next;
+            open_named(&t, "tpe", space, 3, "constant_liar", liar[k]);
+            t.duplicates = true; /* what runs was tried too */
+            assert_int_equal(sampler_next(&t, &s[0]->past.h, &s[0]->past.h, a, NULL), 0);
+            assert_int_equal(sampler_next(&t, &s[1]->past.h, &s[1]->past.h, b, NULL), 0);
+            assert_memory_equal(a, b, sizeof(double) * (size_t)space->n);
+            s[0]->past.h.next++;
+            assert_int_equal(sampler_next(&t, &s[0]->past.h, &s[0]->past.h, b, NULL), 0);
+            assert_true(memcmp(a, b, sizeof(double) * (size_t)space->n) != 0);
+            sampler_close(&t);
+            for (int i = 0; i < 2; i++) {
+                past_release(&s[i]->past);
+                free(s[i]);
+            }
+        }
+}
+
+static void test_group(void **state)
+{
+    struct hpo_param square[] = {real_param("x", -2, 2, 0, false),
+                                 real_param("y", -2, 2, 0, false)};
+    struct hpo_space *space = make_space(&arena, square, 2), *branch;
+    struct hpo_param p[] = {choice_param("kind", 2), real_param("x", -2, 2, 0, false),
+                            real_param("y", -2, 2, 0, false), real_param("z", 0, 1, 0, false)};
+    const struct sampler_ops *ops = hpo_registry_find((const void *const *)sampler_registry, "tpe");
+    const double zero = 0, one = 1;
+    void *priv = arena_alloc(&arena, ops->plugin.priv_size);
+    struct hpo_err err = {0};
+    struct sampler s = {0};
+
+    /* Without conditions every trial has all parameters: the same searches. */
+    assert_true(best_of("tpe", "group", "true", space, rosenbrock, 1, 80) ==
+                best_of("tpe", NULL, NULL, space, rosenbrock, 1, 80));
+    add_when(&arena, &p[1], 0, &one, 1);
+    add_when(&arena, &p[2], 0, &one, 1);
+    add_when(&arena, &p[3], 0, &zero, 1);
+    branch = make_space(&arena, p, 4);
+    assert_true(best_of("tpe", "group", "true", branch, branches, 1, 80) < 1e-2);
+    hpo_opt_defaults(ops->plugin.opts, priv, &arena);
+    hpo_opt_set(hpo_opt_find(ops->plugin.opts, "group"), priv, "true", &arena, NULL);
+    hpo_opt_set(hpo_opt_find(ops->plugin.opts, "multivariate"), priv, "false", &arena, NULL);
+    assert_int_equal(
+        sampler_open(&s, ops, priv, &(struct sampler_study){.space = space}, &arena, &err),
+        HPO_ECONFIG);
+    assert_non_null(strstr(err.msg, "multivariate"));
+}
+
+/* Parameters of one condition are searched jointly, which takes fewer trials than one by one. */
+static double two_bowls(const double *v)
+{
+    if (v[0] == 1)
+        return pow(v[1] - .7, 2) + pow(v[2] - .2, 2) + pow(v[3] - .5, 2) + pow(v[4] - .9, 2);
+    return .2 + pow(v[5] - .3, 2);
+}
+
+static void test_joint_branch(void **state)
+{
+    const double zero = 0, one = 1;
+    struct hpo_param p[6] = {choice_param("kind", 2)};
+    struct hpo_space *space;
+    int better = 0;
+
+    for (int i = 1; i < 6; i++) {
+        p[i] = real_param("x", 0, 1, 0, false);
+        add_when(&arena, &p[i], 0, i < 5 ? &one : &zero, 1);
+    }
+    space = make_space(&arena, p, 6);
+    for (int seed = 0; seed < 60; seed++) {
+        uint64_t name = (uint64_t)seed;
+        double joint = best_of("tpe", NULL, NULL, space, two_bowls, name, 150);
+        double single = best_of("tpe", "multivariate", "false", space, two_bowls, name, 150);
+
+        better += joint < single;
+    }
+    print_message("joint better in %d of 60\n", better);
+    assert_true(better > 33);
+}
+
 static int release(void **state)
 {
     arena_release(&arena);
@@ -250,6 +447,8 @@ int main(void)
         cmocka_unit_test(test_beats_random),   cmocka_unit_test(test_conditional),
         cmocka_unit_test(test_startup),        cmocka_unit_test(test_pending_and_failed),
         cmocka_unit_test(test_foreign_values), cmocka_unit_test(test_options),
+        cmocka_unit_test(test_memory),         cmocka_unit_test(test_running),
+        cmocka_unit_test(test_group),          cmocka_unit_test(test_joint_branch),
     };
 
     return cmocka_run_group_tests(tests, NULL, release);

@@ -71,11 +71,14 @@ static void print_density(const struct past *past, const struct hpo_param *const
 {
     int d = past->h.space->n;
     double *obs = ARENA_ARRAY(a, double, n *d), *ret = ARENA_ARRAY(a, double, m);
+    struct parzen *z = parzen_new(params, d);
 
     for (int j = 0; j < d; j++)
         for (int i = 0; i < n; i++)
             obs[j * n + i] = past->trials[trials[i]]->values[j];
-    parzen_log_pdf(parzen_new(a, params, d, obs, n), x, m, ret);
+    parzen_fill(z, obs, n);
+    parzen_log_pdf(z, x, m, ret);
+    parzen_free(z);
     print_doubles(ret, m);
 }
 

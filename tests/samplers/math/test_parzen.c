@@ -6,18 +6,28 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/compiler.h"
 #include "samplers/math/parzen.h"
 #include "spaces.h"
 
-static struct arena arena;
+static struct parzen *around(const struct hpo_param *const *p, int d, const double *obs, int n)
+{
+    struct parzen *z = parzen_new(p, d);
+
+    parzen_fill(z, obs, n);
+    return z;
+}
 
 static double density(const struct hpo_param *p, const double *obs, int n, double x)
 {
+    struct parzen *z = around(&p, 1, obs, n);
     double ret;
 
-    parzen_log_pdf(parzen_new(&arena, &p, 1, obs, n), &x, 1, &ret);
+    parzen_log_pdf(z, &x, 1, &ret);
+    parzen_free(z);
     return ret;
 }
 
@@ -88,9 +98,11 @@ static void test_golden_joint(void **state)
     struct hpo_param x = real_param("x", 0, 1, 0, false), c = choice_param("c", 3);
     const struct hpo_param *p[] = {&x, &c};
     const double obs[] = {.9, .1, 0, 2}, at[] = {.2, 1, .8, 2};
+    struct parzen *z = around(p, 2, obs, 2);
     double ret[2];
 
-    parzen_log_pdf(parzen_new(&arena, p, 2, obs, 2), at, 2, ret);
+    parzen_log_pdf(z, at, 2, ret);
+    parzen_free(z);
     near(ret[0], -1.5084911434, 1e-9);
     near(ret[1], -1.0317845184, 1e-9);
 }
@@ -127,7 +139,7 @@ static void test_sums_to_one(void **state)
         obs[300 + i] = hpo_param_decode(&c, hpo_rng_uniform(&rng));
         reals[i] = hpo_param_decode(&x, hpo_rng_uniform(&rng));
     }
-    z = parzen_new(&arena, p, 2, obs, 300);
+    z = around(p, 2, obs, 300);
     for (int i = 1; i <= 40; i++)
         for (int k = 0; k < 4; k++) {
             double at[] = {i, k}, ret;
@@ -136,10 +148,18 @@ static void test_sums_to_one(void **state)
             sum += exp(ret);
         }
     near(sum, 1, 1e-9);
+    parzen_free(z);
+    parzen_free(NULL);
+    z = around((const struct hpo_param *const[]){&x}, 1, reals, 300);
     sum = 0;
-    for (int i = 0; i < 8000; i++)
-        sum += exp(density(&x, reals, 300, -3 + (i + 0.5) / 1000)) / 1000;
+    for (int i = 0; i < 8000; i++) {
+        double at = -3 + (i + 0.5) / 1000, ret;
+
+        parzen_log_pdf(z, &at, 1, &ret);
+        sum += exp(ret) / 1000;
+    }
     near(sum, 1, 1e-5);
+    parzen_free(z);
 }
 
 /* Draws follow the density: a chi-square test over all cells. */
@@ -148,7 +168,7 @@ static void test_sample(void **state)
     struct hpo_param s = real_param("s", 0, .5, .1, false), c = choice_param("c", 3);
     const struct hpo_param *p[] = {&s, &c};
     const double obs[] = {.1, .4, .4, 0, 2, 1};
-    struct parzen *z = parzen_new(&arena, p, 2, obs, 3);
+    struct parzen *z = around(p, 2, obs, 3);
     struct hpo_rng rng = hpo_rng_for(2, -1, -1, "test", 0);
     int count[18] = {0};
     double chi = 0;
@@ -166,6 +186,7 @@ static void test_sample(void **state)
         parzen_log_pdf(z, at, 1, &ret);
         chi += pow(count[i] - 20000 * exp(ret), 2) / (20000 * exp(ret));
     }
+    parzen_free(z);
     assert_true(chi < 40.8); /* 17 degrees of freedom, p = 0.001 */
 }
 
@@ -175,7 +196,7 @@ static void test_sample_continuous(void **state)
     struct hpo_param x = real_param("x", 1e-3, 1, 0, true);
     const struct hpo_param *p = &x;
     const double obs[] = {1e-3, .2, .25};
-    struct parzen *z = parzen_new(&arena, &p, 1, obs, 3);
+    struct parzen *z = around(&p, 1, obs, 3);
     struct hpo_rng rng = hpo_rng_for(3, -1, -1, "test", 0);
     double chi = 0, width = log(1e3) / 20;
     int count[20] = {0};
@@ -196,6 +217,7 @@ static void test_sample_continuous(void **state)
         mass *= 200;
         chi += pow(count[i] - mass, 2) / mass;
     }
+    parzen_free(z);
     assert_true(chi < 43.8); /* 19 degrees of freedom, p = 0.001 */
 }
 
@@ -205,7 +227,7 @@ static void test_many_points(void **state)
     struct hpo_param x = real_param("x", 0, 1, 0, false), n = int_param("n", 1, 9, 2, false);
     const struct hpo_param *p[] = {&x, &n};
     const double obs[] = {.2, .3, .9, 1, 5, 5};
-    struct parzen *z = parzen_new(&arena, p, 2, obs, 3);
+    struct parzen *z = around(p, 2, obs, 3);
     double at[2 * 150], many[150], one;
 
     for (int i = 0; i < 150; i++) {
@@ -217,6 +239,146 @@ static void test_many_points(void **state)
         parzen_log_pdf(z, at + (size_t)(2 * i), 1, &one);
         near(many[i], one, 0);
     }
+    parzen_free(z);
+}
+
+/* A parameter of each kind; the grids: with a table for each cell, for the low end, for none. */
+#define KINDS 8
+static struct hpo_param kind(int i)
+{
+    const struct hpo_param p[KINDS] = {
+        real_param("float", -5, 20, 0, false), real_param("log", 1e-5, 1, 0, true),
+        real_param("step", 0, .5, .1, false),  int_param("int", 1, 60, 3, false),
+        int_param("wide", 0, 5000, 1, false),  int_param("int log", 1, 512, 1, true),
+        choice_param("choice", 5),             int_param("huge log", 1, 1e9, 1, true),
+    };
+
+    return p[i];
+}
+
+struct joint {
+    struct hpo_param p[12];
+    const struct hpo_param *params[12];
+    int d;
+    struct hpo_rng rng;
+};
+
+static struct joint joint(int seed, int kinds)
+{
+    struct joint s = {.rng = hpo_rng_for((uint64_t)seed, -1, -1, "test", 0)};
+
+    s.d = 1 + (int)hpo_rng_below(&s.rng, 12);
+    for (int j = 0; j < s.d; j++)
+        s.p[j] = kind((int)hpo_rng_below(&s.rng, (uint64_t)kinds));
+    return s;
+}
+
+/* Crowded, as a search that has found something. */
+static void draw(struct joint *s, double *ret)
+{
+    double spread = hpo_rng_below(&s->rng, 2) ? 1 : 1e-3;
+
+    for (int j = 0; j < s->d; j++) {
+        s->params[j] = &s->p[j];
+        ret[j] = hpo_param_decode(&s->p[j], 0.3 * (1 - spread) +
+                                                spread * hpo_rng_uniform(&s->rng));
+    }
+}
+
+/* However a density came about, by trials that come and go or at once: the same bits. */
+static void test_updates(void **state)
+{
+    for (int seed = 0; seed < 40; seed++) {
+        struct joint s = joint(seed, KINDS);
+        double *rows = calloc(1, sizeof(double) * 300 * 12), *obs = calloc(300 * 12, sizeof(double));
+        double at[4 * 12], ret[4], fresh_ret[4];
+        struct parzen *z, *fresh;
+        int n = 0;
+
+        for (int i = 0; i < 4; i++)
+            draw(&s, at + i * s.d);
+        z = parzen_new(s.params, s.d);
+        for (int step = 0; step < 300; step++) {
+            bool more = n < 3 || hpo_rng_below(&s.rng, 8) > 0;
+            int place = (int)hpo_rng_below(&s.rng, (uint64_t)n + more);
+            double *row = rows + place * s.d;
+            size_t rest = sizeof(double) * (size_t)((n - place - !more) * s.d);
+
+            if (more) {
+                memmove(row + s.d, row, rest);
+                draw(&s, row);
+                parzen_insert(z, place, row);
+                n++;
+            } else {
+                memmove(row, row + s.d, rest);
+                parzen_remove(z, place);
+                n--;
+            }
+            if (step % 7 && step > 20)
+                continue;
+            for (int i = 0; i < n; i++)
+                for (int j = 0; j < s.d; j++)
+                    obs[j * n + i] = rows[i * s.d + j];
+            fresh = around(s.params, s.d, obs, n);
+            parzen_log_pdf(z, at, 4, ret);
+            parzen_log_pdf(fresh, at, 4, fresh_ret);
+            assert_memory_equal(ret, fresh_ret, sizeof(ret));
+            parzen_free(fresh);
+        }
+        free(rows);
+        free(obs);
+        parzen_free(z);
+    }
+}
+
+/* What single precision says lies within its bound, and the best of many points is the one that
+ * double precision finds. */
+static void test_screen(void **state)
+{
+    double worst = 0;
+    int screened = 0;
+
+    for (int seed = 0; seed < 300; seed++) {
+        struct joint s = joint(seed, seed % 3 ? KINDS : 2);
+        int n = 1 + (int)hpo_rng_below(&s.rng, 800), m = 1 + (int)hpo_rng_below(&s.rng, 30);
+        double *obs = calloc((size_t)(n * s.d), sizeof(double)), row[12], x[30 * 12], rough[30];
+        double good[30], bad[30], error;
+        struct parzen *below, *above;
+        int best = 0;
+
+        for (int i = 0; i < n; i++) {
+            draw(&s, row);
+            for (int j = 0; j < s.d; j++)
+                obs[j * n + i] = row[j];
+        }
+        above = around(s.params, s.d, obs, n);
+        below = parzen_new(s.params, s.d);
+        for (int i = 0; i < 10; i++) {
+            draw(&s, row);
+            parzen_insert(below, i, row);
+        }
+        for (int i = 0; i < m; i++)
+            parzen_sample(below, &s.rng, x + i * s.d);
+        parzen_log_pdf(below, x, m, good);
+        parzen_log_pdf(above, x, m, bad);
+        for (int i = 1; i < m; i++)
+            if (good[i] - bad[i] > good[best] - bad[best])
+                best = i;
+        assert_int_equal(parzen_best(below, above, x, m), best);
+        if (parzen_screen(above, x, m, rough, &error)) {
+            screened++;
+            assert_true(error < 0.1);
+            for (int i = 0; i < m; i++) {
+                near(rough[i], bad[i], error);
+                worst = fmax(worst, fabs(rough[i] - bad[i]) / error);
+            }
+        }
+        free(obs);
+        parzen_free(below);
+        parzen_free(above);
+    }
+    print_message("%d of 300 screened, at most %.2g of the bound\n", screened, worst);
+    assert_true(screened > 250 && worst > 1e-4);
 }
 
 /* Grids so fine that a cell's mass is all rounding error still give finite densities. */
@@ -229,12 +391,6 @@ static void test_huge_grid(void **state)
     assert_true(isfinite(density(&p, obs, 2, 4)));
 }
 
-static int release(void **state)
-{
-    arena_release(&arena);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,7 +398,8 @@ int main(void)
         cmocka_unit_test(test_weights),   cmocka_unit_test(test_sums_to_one),
         cmocka_unit_test(test_sample),    cmocka_unit_test(test_sample_continuous),
         cmocka_unit_test(test_huge_grid), cmocka_unit_test(test_many_points),
+        cmocka_unit_test(test_updates),   cmocka_unit_test(test_screen),
     };
 
-    return cmocka_run_group_tests(tests, NULL, release);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,33 @@ static void test_running_and_failed(void **state)
     check(false, (int[]){9}, 1, 10);
 }
 
+/* Whatever the guess, the same trials. */
+static void test_guess(void **state)
+{
+    struct tpe_scores scores = {calloc(400, 1), calloc(400, sizeof(double)),
+                                calloc(400, sizeof(double))};
+    int below[2][TPE_BELOW_MAX], above[2][401];
+    struct tpe_split warm = {.below = below[0], .above = above[0], .guess = NAN};
+
+    for (int n = 1; n <= 400; n++) {
+        struct tpe_split cold = {.below = below[1], .above = above[1], .guess = -INFINITY};
+        struct hpo_trial *t = add(n % 7 ? HPO_TRIAL_COMPLETE : HPO_TRIAL_PRUNED, n * 37 % 101 / 9);
+
+        tpe_score(t, &scores, n - 1);
+        tpe_split_scores(&scores, n, true, &warm);
+        tpe_split_scores(&scores, n, true, &cold);
+        assert_int_equal(warm.n_below, cold.n_below);
+        assert_int_equal(warm.n_above, n - warm.n_below);
+        assert_memory_equal(below[0], below[1], sizeof(int) * (size_t)warm.n_below);
+        assert_memory_equal(above[0], above[1], sizeof(int) * (size_t)warm.n_above);
+        if (n % 50 == 0)
+            warm.guess = n % 100 ? INFINITY : 3;
+    }
+    free(scores.state);
+    free(scores.first);
+    free(scores.second);
+}
+
 static void test_empty(void **state)
 {
     past.h.space = &space;
@@ -103,6 +130,7 @@ int main(void)
         cmocka_unit_test_teardown(test_complete, clear),
         cmocka_unit_test_teardown(test_pruned, clear),
         cmocka_unit_test_teardown(test_running_and_failed, clear),
+        cmocka_unit_test_teardown(test_guess, clear),
         cmocka_unit_test_teardown(test_empty, clear),
     };
 

@@ -1,0 +1,28 @@
+/* hpo/study_impl.h - inside the study: what its files share. study.c opens it and stores what
+ * happens, study_next.c says what runs next, study_identity.c whether two study files may follow
+ * one another, study_warm.c takes over the trials of another study. */
+#ifndef HPO_STUDY_IMPL_H
+#define HPO_STUDY_IMPL_H
+
+#include "hpo/study.h"
+
+/* May the stored study go on with this file? HPO_ECONFIG with the differences. */
+int study_check_identity(const struct study *s, const char *identity, struct hpo_err *err);
+
+/* A new study: take over the trials of study.warm_start, if there is one. */
+int study_take_over(struct study *s, struct hpo_err *err);
+/* Load them, of a study that did. */
+int study_load_priors(struct study *s, struct hpo_err *err);
+
+/* Make room for a trial behind the others. */
+struct study_trial *study_append(struct study *s);
+/* Trial t has another state than it had. */
+void study_moved(struct study *s, const struct study_trial *t, enum hpo_trial_state before);
+
+/* Ask the pruner about t, which has just reported. */
+bool study_should_stop(const struct study *s, const struct hpo_trial *t);
+
+/* Ask for the trials of study.enqueue that were not asked for before. */
+int study_enqueue_rows(struct study *s, struct hpo_err *err);
+
+#endif

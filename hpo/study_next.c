@@ -1,0 +1,395 @@
+/* What runs next, and on whose results that is decided. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "hpo/study_impl.h"
+
+/* Everything that is decided about trial `number` is decided on the trials below this one. */
+static int limit_for(const struct study *s, int number)
+{
+    int lag = s->config->sampler.lag;
+
+    return !lag ? number : number >= lag ? number - lag + 1 : 0;
+}
+
+/* ---------------------------------------------------------------- why no new trial is begun */
+
+static bool better(const struct study *s, const struct hpo_trial *t, double than)
+{
+    return t->state == HPO_TRIAL_COMPLETE && t->value < than - s->config->study.min_delta;
+}
+
+/* Finished trials among the first n since the last one that was better than all before it. */
+static int since_better(const struct study *s, int n)
+{
+    double best = INFINITY;
+    int count = 0;
+
+    for (int i = 0; i < n; i++) {
+        const struct hpo_trial *t = &s->trial[i]->t;
+
+        if (better(s, t, best)) {
+            best = t->value;
+            count = 0;
+        } else {
+            count += t->state == HPO_TRIAL_COMPLETE || t->state == HPO_TRIAL_PRUNED;
+        }
+    }
+    return count;
+}
+
+static bool reached(const struct study *s, int n)
+{
+    double target = hpo_value_flip(s->config->study.target, s->config->study.direction == 1);
+
+    for (int i = 0; i < n; i++)
+        if (s->trial[i]->t.state == HPO_TRIAL_COMPLETE && s->trial[i]->t.value <= target)
+            return true;
+    return false;
+}
+
+/* Do the first n trials say that it is enough? */
+static enum study_end enough(const struct study *s, int n)
+{
+    const struct study_opts *o = &s->config->study;
+
+    if (isfinite(o->target) && reached(s, n))
+        return STUDY_TARGET;
+    if (o->patience && since_better(s, n) >= o->patience)
+        return STUDY_PATIENCE;
+    return STUDY_GOES_ON;
+}
+
+enum study_end study_end(const struct study *s)
+{
+    const struct study_opts *o = &s->config->study;
+    enum study_end end;
+
+    if (o->max_failures && s->failures_in_a_row >= o->max_failures)
+        return STUDY_FAILURES;
+    end = enough(s, limit_for(s, s->n));
+    if (end)
+        return end;
+    if (study_finished(s) + s->count[HPO_TRIAL_RUNNING] >= o->trials)
+        return STUDY_DONE;
+    return s->exhausted && !s->count[HPO_TRIAL_WAITING] ? STUDY_EXHAUSTED : STUDY_GOES_ON;
+}
+
+bool study_over(const struct study *s)
+{
+    enum study_end end;
+
+    if (s->n_held)
+        return false;
+    end = study_end(s);
+    return end == STUDY_FAILURES || (end && !s->count[HPO_TRIAL_RUNNING]);
+}
+
+/* ---------------------------------------------------------------- what may be seen */
+
+/* The history that a trial may see, and room for it. */
+struct sight {
+    struct hpo_history tried; /* of every trial of this study below it, late results hidden */
+    struct hpo_history seen;  /* with the priors, its own bracket alone */
+    const struct hpo_trial **pointers;
+    struct hpo_trial *hidden;
+};
+
+static int bracket_of(const struct study *s, int number)
+{
+    return s->pruner.ops->bracket && number >= 0 ? s->pruner.ops->bracket(&s->pruner, number) : 0;
+}
+
+/* What a trial looks like while it runs. */
+static struct hpo_trial as_running(const struct hpo_trial *t)
+{
+    struct hpo_trial r = *t;
+
+    r.state = HPO_TRIAL_RUNNING;
+    r.value = NAN;
+    r.points = NULL;
+    r.folds = NULL;
+    r.reason = NULL;
+    r.n_points = r.n_folds = 0;
+    r.ended = r.seconds = 0;
+    return r;
+}
+
+/* For trial `number`; the study's own arrays where they will do. */
+static void sight_open(struct sight *v, const struct study *s, int number)
+{
+    const struct hpo_trial **own = s->all + s->n_prior;
+    int limit = limit_for(s, number), late = number - limit, n = 0;
+
+    *v = (struct sight){.tried = {&s->config->space, own, number, number},
+                        .seen = {&s->config->space, s->all, s->n_prior + number, number}};
+    if (!late && !s->pruner.ops->bracket)
+        return;
+    v->pointers = xmalloc(sizeof(*v->pointers) * (size_t)(2 * number + s->n_prior + 1));
+    v->hidden = xmalloc(sizeof(*v->hidden) * (size_t)(late + 1));
+    if (number)
+        memcpy(v->pointers, own, sizeof(*own) * (size_t)number);
+    for (int i = 0; i < late; i++) {
+        v->hidden[i] = as_running(own[limit + i]);
+        v->pointers[limit + i] = &v->hidden[i];
+    }
+    v->tried.trials = v->pointers;
+    v->seen.trials = v->pointers + number;
+    for (int i = 0; i < s->n_prior; i++)
+        v->pointers[number + n++] = s->all[i];
+    for (int i = 0; i < number; i++)
+        if (bracket_of(s, i) == bracket_of(s, number))
+            v->pointers[number + n++] = v->pointers[i];
+    v->seen.n = n;
+}
+
+static void sight_close(struct sight *v)
+{
+    free(v->pointers);
+    free(v->hidden);
+}
+
+bool study_should_stop(const struct study *s, const struct hpo_trial *t)
+{
+    bool whole = !s->config->sampler.lag && !s->pruner.ops->bracket, ret;
+    struct hpo_history h = s->history;
+    struct sight v = {0};
+
+    if (!whole) {
+        sight_open(&v, s, t->number);
+        h = v.seen;
+        h.trials += s->n_prior;
+        h.n -= s->n_prior;
+    }
+    ret = s->pruner.ops->should_stop(&s->pruner, &h, t);
+    sight_close(&v);
+    return ret;
+}
+
+/* ---------------------------------------------------------------- values */
+
+/* Nothing is missing: what is active has a value, and what is not has none. */
+static bool is_whole(const struct hpo_space *space, const double *values)
+{
+    return hpo_space_contains(space, values);
+}
+
+/* Values for trial `number`; those in `given` (NULL: none) that are not NaN stay. HPO_EDONE. */
+static int sample(struct study *s, int number, const double *given, double *ret,
+                  struct hpo_err *err)
+{
+    const struct hpo_space *space = &s->config->space;
+    struct hpo_rng rng = hpo_rng_for((uint64_t)s->config->study.seed, number, -1, "enqueued", 0);
+    struct sight v;
+    int rc;
+
+    if (given && is_whole(space, given)) {
+        memcpy(ret, given, sizeof(*ret) * (size_t)space->n);
+        return 0;
+    }
+    sight_open(&v, s, number);
+    rc = sampler_next(&s->sampler, &v.seen, &v.tried, ret, err);
+    sight_close(&v);
+    if (rc || !given)
+        return rc;
+    /* What is given may wake parameters that the sampler left asleep: those are drawn at random. */
+    for (int k = 0; k < space->n; k++) {
+        int i = space->order[k];
+        double u = hpo_rng_uniform(&rng);
+
+        if (!isnan(given[i]))
+            ret[i] = given[i];
+        else if (isnan(ret[i]) && hpo_param_active(space, i, ret))
+            ret[i] = hpo_param_decode(&space->params[i], u);
+    }
+    hpo_space_mask(space, ret);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- what runs next */
+
+/* That a run before this one left, or a worker gave back. */
+static struct study_trial *left_over(const struct study *s)
+{
+    if (s->count[HPO_TRIAL_RUNNING] == s->n_held)
+        return NULL;
+    for (int i = s->first_open; i < s->n; i++)
+        if (s->trial[i]->t.state == HPO_TRIAL_RUNNING && !s->trial[i]->held)
+            return s->trial[i];
+    return NULL;
+}
+
+static struct study_trial *waiting(const struct study *s)
+{
+    for (int i = s->first_open; s->count[HPO_TRIAL_WAITING] && i < s->n; i++)
+        if (s->trial[i]->t.state == HPO_TRIAL_WAITING)
+            return s->trial[i];
+    return NULL;
+}
+
+/* A failed trial that is to be repeated, among those that trial `number` may know of. */
+static struct study_trial *to_repeat(const struct study *s, int number)
+{
+    int retries = s->config->study.retries, limit = limit_for(s, number);
+
+    for (int i = 0; retries && s->count[HPO_TRIAL_FAIL] && i < limit; i++) {
+        struct study_trial *t = s->trial[i];
+
+        if (t->t.state == HPO_TRIAL_FAIL && !t->retried && t->t.retry < retries)
+            return t;
+    }
+    return NULL;
+}
+
+/* A WAITING trial is taken up. */
+static int claim(struct study *s, struct study_trial *t, struct hpo_err *err)
+{
+    struct hpo_trial now = t->t;
+    size_t bytes = sizeof(double) * (size_t)s->config->space.n;
+    double *values = xmalloc(bytes + 1);
+    int rc = sample(s, t->t.number, t->t.values, values, err);
+
+    if (rc == HPO_EDONE) { /* all was tried, and still this one is wanted */
+        for (int i = 0; i < s->config->space.n; i++)
+            values[i] = hpo_param_decode(&s->config->space.params[i], 0.5);
+        for (int i = 0; i < s->config->space.n; i++)
+            values[i] = isnan(t->t.values[i]) ? values[i] : t->t.values[i];
+        hpo_space_mask(&s->config->space, values);
+        rc = 0;
+    }
+    if (!rc) {
+        now.state = HPO_TRIAL_RUNNING;
+        now.values = bytes ? arena_dup(&s->arena, values, bytes) : now.values;
+        now.started = clock_wall();
+        rc = s->storage.ops->claim(&s->storage, &s->config->space, &now, err);
+    }
+    if (!rc) {
+        t->t = now;
+        study_moved(s, t, HPO_TRIAL_WAITING);
+    }
+    free(values);
+    return rc;
+}
+
+/* A trial with the next number, a repetition of `failed` if that is not NULL. */
+static int begin(struct study *s, struct study_trial *failed, struct study_trial **ret,
+                 struct hpo_err *err)
+{
+    size_t bytes = sizeof(double) * (size_t)s->config->space.n;
+    double *values = xmalloc(bytes + 1);
+    struct hpo_trial fresh = {
+        .number = s->n, .state = HPO_TRIAL_RUNNING, .value = NAN, .started = clock_wall()};
+    struct hpo_err why = {0};
+    int rc = sample(s, s->n, failed ? failed->t.values : NULL, values, &why);
+
+    if (rc == HPO_EDONE) {
+        /* A running trial may fail and have to be tried again: only silence is the end. */
+        s->exhausted = s->n_held == 0;
+        snprintf(s->exhausted_why, sizeof(s->exhausted_why), "%.250s", why.msg);
+        rc = 0;
+        goto out;
+    }
+    if (rc) {
+        if (err)
+            *err = why;
+        goto out;
+    }
+    fresh.values = arena_dup(&s->arena, values, bytes);
+    if (failed) {
+        fresh.retry = failed->t.retry + 1;
+        fresh.retry_of = failed->t.retry ? failed->t.retry_of : failed->t.number;
+    }
+    rc = s->storage.ops->add_trial(&s->storage, &s->config->space, &fresh, err);
+    if (rc)
+        goto out;
+    *ret = study_append(s);
+    (*ret)->t = fresh;
+    s->count[HPO_TRIAL_RUNNING]++;
+    if (failed)
+        failed->retried = true;
+out:
+    free(values); /* the arena would grow with every question that has no answer yet */
+    return rc;
+}
+
+int study_next(struct study *s, struct study_trial **ret, struct hpo_err *err)
+{
+    const struct study_opts *o = &s->config->study;
+    struct study_trial *t;
+    int number, rc;
+
+    *ret = NULL;
+    if (o->max_failures && s->failures_in_a_row >= o->max_failures)
+        return 0;
+    *ret = left_over(s);
+    if (*ret || study_finished(s) + s->count[HPO_TRIAL_RUNNING] >= o->trials)
+        return 0;
+    t = waiting(s);
+    number = t ? t->t.number : s->n;
+    if (s->config->sampler.lag && s->first_open < limit_for(s, number))
+        return 0; /* it has to wait for their results */
+    if (enough(s, limit_for(s, number)))
+        return 0;
+    if (t) {
+        rc = claim(s, t, err);
+        if (!rc)
+            *ret = t;
+        return rc;
+    }
+    return s->exhausted ? 0 : begin(s, to_repeat(s, number), ret, err);
+}
+
+/* ---------------------------------------------------------------- asking for trials */
+
+int study_enqueue(struct study *s, const double *values, int *ret_number, struct hpo_err *err)
+{
+    int n = s->config->space.n, rc;
+    struct hpo_trial t = {
+        .number = s->n, .state = HPO_TRIAL_WAITING, .value = NAN, .enqueued = true};
+    struct study_trial *added;
+
+    t.values = arena_dup(&s->arena, values, sizeof(*values) * (size_t)n);
+    rc = s->storage.ops->enqueue(&s->storage, &s->config->space, &t, err);
+    if (rc)
+        return rc;
+    added = study_append(s);
+    added->t = t;
+    s->count[HPO_TRIAL_WAITING]++;
+    if (ret_number)
+        *ret_number = t.number;
+    return 0;
+}
+
+/* Does an enqueued trial have what the row asks for? */
+static bool answers(const struct hpo_trial *t, const double *row, int n)
+{
+    bool ok = t->enqueued;
+
+    for (int i = 0; ok && i < n; i++)
+        ok = isnan(row[i]) || row[i] == t->values[i];
+    return ok;
+}
+
+int study_enqueue_rows(struct study *s, struct hpo_err *err)
+{
+    const struct study_config *c = s->config;
+    int width = c->space.n, before = s->n, rc = 0;
+    bool *used = xcalloc((size_t)before + 1, sizeof(*used));
+
+    for (int i = 0; i < c->n_enqueue && !rc; i++) {
+        const double *row = c->enqueue + (size_t)i * (size_t)width;
+        int k = 0;
+
+        while (k < before && (used[k] || !answers(&s->trial[k]->t, row, width)))
+            k++;
+        if (k < before)
+            used[k] = true;
+        else
+            rc = study_enqueue(s, row, NULL, err);
+    }
+    free(used);
+    return rc;
+}

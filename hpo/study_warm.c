@@ -1,0 +1,97 @@
+/* Warm start: what another study has found out, for the sampler of this one. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "hpo/study_impl.h"
+
+/* The database of a study that is named, or lies in a folder. */
+static int find_database(const struct study *s, struct arena *a, const char **ret,
+                         struct hpo_err *err)
+{
+    const char *from = s->config->study.warm_start, *slash = strrchr(s->dir, '/');
+    const char *tried[] = {
+        arena_printf(a, "%.*s/%s/study.db", slash ? (int)(slash - s->dir) : 1, slash ? s->dir : ".",
+                     from),
+        arena_printf(a, "%s/study.db", from),
+        arena_printf(a, "%s/%s/study.db", s->config->folder, from),
+    };
+
+    for (size_t i = 0; i < HPO_LEN(tried); i++) {
+        if ((*from == '/') == (i == 1) && file_exists(tried[i])) {
+            *ret = tried[i];
+            return 0;
+        }
+    }
+    return hpo_fail(err, HPO_ECONFIG, "study.warm_start: there is no study '%s' beside %s%s", from,
+                    s->dir, *from == '/' ? "" : ", nor a folder of that name with a study.db");
+}
+
+static int check_other(const struct study *s, const struct hpo_study_info *other,
+                       struct hpo_err *err)
+{
+    const struct study_opts *o = &s->config->study;
+
+    if (other->maximize != (o->direction == 1) || strcmp(other->metric, o->metric_name))
+        return hpo_fail(err, HPO_ECONFIG,
+                        "study.warm_start: %s %ss %s and this study %ss %s: their values do not "
+                        "compare",
+                        other->name, other->maximize ? "maximize" : "minimize", other->metric,
+                        o->direction == 1 ? "maximize" : "minimize", o->metric_name);
+    return 0;
+}
+
+static int take(struct study *s, const char *path, struct arena *a, struct hpo_err *err)
+{
+    const struct storage_ops *ops = storage_registry[0];
+    struct storage other = {ops, NULL, a};
+    struct hpo_study_info info = {0};
+    struct hpo_trial *trial = NULL;
+    int n = 0, kept = 0, complete = 0;
+    int rc = ops->open(&other, path, STORAGE_READ, err);
+
+    if (!rc)
+        rc = ops->load_study(&other, &info, err);
+    if (!rc)
+        rc = check_other(s, &info, err);
+    if (!rc)
+        rc = ops->load_trials(&other, &s->config->space, a, &trial, &n, err);
+    ops->close(&other);
+    if (rc)
+        return rc;
+    for (int i = 0; i < n; i++) {
+        if (trial[i].state != HPO_TRIAL_COMPLETE)
+            continue;
+        complete++;
+        if (hpo_space_contains(&s->config->space, trial[i].values))
+            trial[kept++] = trial[i];
+    }
+    for (int i = 0; i < kept; i++)
+        trial[i].number = i - kept;
+    snprintf(s->note, sizeof(s->note),
+             "warm start: the sampler knows %d of the %d complete trials of %.100s%s", kept,
+             complete, info.name, kept < complete ? "; the others lie outside this space" : "");
+    return s->storage.ops->add_priors(&s->storage, &s->config->space, trial, kept, err);
+}
+
+int study_take_over(struct study *s, struct hpo_err *err)
+{
+    struct arena a = {0};
+    const char *path = NULL;
+    int rc;
+
+    if (!s->config->study.warm_start)
+        return 0;
+    rc = find_database(s, &a, &path, err);
+    if (!rc)
+        rc = take(s, path, &a, err);
+    arena_release(&a);
+    return rc;
+}
+
+int study_load_priors(struct study *s, struct hpo_err *err)
+{
+    return s->storage.ops->load_priors(&s->storage, &s->config->space, &s->arena, &s->prior,
+                                       &s->n_prior, err);
+}

@@ -18,8 +18,8 @@ struct sampler_cache {
     double *values;         /* n x space->n */
     uint64_t *hash;         /* n; not finite */
     int n, cap;
-    int *slot;              /* 2 cap; not finite: by hash, the last trial there + 1; 0: none */
-    int *before;            /* n; not finite: the one before it in its slot + 1 */
+    int *slot;   /* 2 cap; not finite: by hash, the last trial there + 1; 0: none */
+    int *before; /* n; not finite: the one before it in its slot + 1 */
 };
 
 static void cache_free(struct sampler_cache *c)

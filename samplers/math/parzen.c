@@ -97,8 +97,8 @@ static void join_group(struct parzen *z, int j, int kernel, int rank)
             return;
         }
     }
-    group[kernel] = parzen_cells_new(
-        c, mu, sigma, real_of(z, j, NORM)[kernel] - HALF_LOG_2PI - log(sigma));
+    group[kernel] =
+        parzen_cells_new(c, mu, sigma, real_of(z, j, NORM)[kernel] - HALF_LOG_2PI - log(sigma));
 }
 
 static void set_sigma(struct parzen *z, int j, int kernel, int rank, double sigma)

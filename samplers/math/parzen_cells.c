@@ -134,11 +134,12 @@ void parzen_cells_trim(struct parzen_cells *c)
 
 const double *parzen_cells_row(struct parzen_cells *c, double x)
 {
-    int64_t k = (int64_t)rint((x - c->p->low) / (2 * c->half));
-    double *row, left, right;
+    double cell = rint((x - c->p->low) / (2 * c->half)), *row, left, right;
+    int64_t k;
 
-    if (k >= c->n_wide)
+    if (!(cell >= 0 && cell < (double)c->n_wide))
         return NULL;
+    k = (int64_t)cell;
     row = c->rows[k];
     if (!row) {
         row = c->rows[k] = xmalloc(sizeof(double) * (size_t)c->cap);

@@ -18,12 +18,12 @@ struct parzen_group {
 
 struct parzen_cells {
     const struct hpo_param *p;
-    double half;       /* of a step */
-    int64_t n_wide;    /* so many of the lowest cells have a table */
+    double half;    /* of a step */
+    int64_t n_wide; /* so many of the lowest cells have a table */
     struct parzen_group *groups;
     int n_groups, cap, first_free; /* -1: none */
-    double **rows;     /* n_wide: per group, NaN where nobody asked yet; NULL: no group yet */
-    double *values;    /* n_wide, of a stepped float; NULL: easily computed */
+    double **rows;  /* n_wide: per group, NaN where nobody asked yet; NULL: no group yet */
+    double *values; /* n_wide, of a stepped float; NULL: easily computed */
 };
 
 /* range: from half a step below the lowest to half a step above the highest cell, in the logarithm

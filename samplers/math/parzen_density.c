@@ -6,9 +6,9 @@
 #include "samplers/math/parzen_impl.h"
 
 /* The largest exponent (of 2) of a kernel in single precision: a million of them still have a sum.
- * The smallest that counts, -90, is far from what rounds to zero. */
+ * The prior's is at least BOTTOM, so that what is taken for 0, below -110, does not count. */
 #define TOP 100.0
-#define BOTTOM -90.0
+#define BOTTOM -50.0
 #define FLOAT_EPS 0x1p-24
 /* What parzen_best gives up to rounding in double precision. */
 #define SLACK 1e-9
@@ -176,8 +176,9 @@ static double prior_below(const struct parzen *z, const struct parts *p, double 
  * What weighs less than 2^-60 of the prior in all does not count; what counts has an exponent of
  * at most q (of 2) below its constant. With 1 / sigma at most 100 of the range, x / sigma and
  * mu / sigma are off by their roundings and that of 1 / sigma, their difference by delta and its
- * square by 2 delta times itself. Then rounding: of d additions to an exponent of at most 200, of the sums, and the series of 2^x. A
- * narrow cell's series leaves out the sixth power of z times half the width. All twice. */
+ * square by 2 delta times itself. Then rounding: of d additions to an exponent of at most 200, of
+ * the sums, and the series of 2^x. A narrow cell's series leaves out the sixth power of z times
+ * half the width. All twice. */
 static double error_bound(const struct parzen *z, double below, bool narrow)
 {
     double d = z->d, q = below * M_LOG2E + log2(z->n + 1) + 60;
@@ -297,8 +298,8 @@ int parzen_best(struct parzen *below, struct parzen *above, const double *x, int
         return 0;
     good = xmalloc(sizeof(double) * 2 * (size_t)m);
     bad = good + m;
-    screened = parzen_screen(below, x, m, good, &error[0]) &&
-               parzen_screen(above, x, m, bad, &error[1]);
+    screened =
+        parzen_screen(below, x, m, good, &error[0]) && parzen_screen(above, x, m, bad, &error[1]);
     margin = screened ? 2 * (error[0] + error[1]) + SLACK : INFINITY;
     for (int i = 0; i < m && screened; i++)
         highest = good[i] - bad[i] > highest ? good[i] - bad[i] : highest;

@@ -12,16 +12,20 @@
 
 /* Columns of a parameter: a value per kernel. */
 enum real_column {
-    MU,    /* in the logarithm for log parameters */
+    MU, /* in the logarithm for log parameters */
     SIGMA,
-    INV,   /* 1 / (sigma sqrt(2)) */
-    NORM,  /* log of sigma sqrt(2 pi) times the mass inside the range */
-    LEFT,  /* masses that are cut off */
+    INV,  /* 1 / (sigma sqrt(2)) */
+    NORM, /* log of sigma sqrt(2 pi) times the mass inside the range */
+    LEFT, /* masses that are cut off */
     RIGHT,
     N_REALS
 };
-enum float_column { MU_F, INV_F, N_FLOATS }; /* (x - mu) inv = x INV_F - MU_F, x from 0 to 1 over
-                                                the range; the square is an exponent of 2 */
+enum float_column {
+    MU_F,
+    INV_F,
+    N_FLOATS
+}; /* (x - mu) inv = x INV_F - MU_F, x from 0 to 1 over
+      the range; the square is an exponent of 2 */
 enum int_column {
     ORDER, /* not per kernel: the n trials' kernels in the order of (mu, kernel), from 0 */
     GROUP, /* of cells, or the choice; the prior of choices: their number */
@@ -30,14 +34,14 @@ enum int_column {
 
 struct dim {
     const struct hpo_param *p;
-    bool choices, grid; /* neither: continuous */
-    double low, high;   /* of the kernels: half a step beyond the grid's ends */
-    double margin;      /* half a step; 0: continuous */
+    bool choices, grid;        /* neither: continuous */
+    double low, high;          /* of the kernels: half a step beyond the grid's ends */
+    double margin;             /* half a step; 0: continuous */
     struct parzen_cells cells; /* grid */
-    int rank;           /* where the trial that came or went last stands in the order */
-    int row_kernels;    /* choices: the number of kernels that the rows hold for */
-    double *rows;       /* choices: a row of n_choices + 1 each */
-    double hit, miss;   /* choices: the share of the trial's own and of the others */
+    int rank;                  /* where the trial that came or went last stands in the order */
+    int row_kernels;           /* choices: the number of kernels that the rows hold for */
+    double *rows;              /* choices: a row of n_choices + 1 each */
+    double hit, miss;          /* choices: the share of the trial's own and of the others */
 };
 
 /* Kernel 0 is the prior, 1 .. n are the trials. Columns are padded to PARZEN_LANES. */
@@ -51,7 +55,7 @@ struct parzen {
     /* Follow from the above; made when they are needed. */
     bool ready, drawable;
     double *weight, log_total; /* of the weights */
-    double *cumulative;    /* of the weights; when drawable */
+    double *cumulative;        /* of the weights; when drawable */
     double max_constant;
     float *constant_f, *weight_f;
 

@@ -53,8 +53,8 @@ static double sample_numeric(const struct parzen *z, int j, int kernel, double u
     const struct dim *m = &z->dims[j];
     const struct hpo_param *p = m->p;
     double x = real_of(z, j, MU)[kernel] +
-               real_of(z, j, SIGMA)[kernel] * truncnorm_quantile(u, real_of(z, j, LEFT)[kernel],
-                                                                 real_of(z, j, RIGHT)[kernel]);
+               real_of(z, j, SIGMA)[kernel] *
+                   truncnorm_quantile(u, real_of(z, j, LEFT)[kernel], real_of(z, j, RIGHT)[kernel]);
 
     x = clamp(x, m->low, m->high);
     if (p->log)

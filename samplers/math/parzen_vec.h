@@ -2,9 +2,9 @@
  * instruction set and picked at run time.
  *
  * A kernel's logarithm at a point is its constant, less ((x - mu) * inv)^2 for every normal, plus
- * what a table or a narrow cell gives. All loops go through 8 doubles or 16 floats at a time,
- * however wide the machine's vectors are. Those in double precision never fuse a multiplication with
- * an addition: the answer has the same bits everywhere. */
+ * what a table or a narrow cell gives. Sums in double precision have eight parts, however
+ * wide the machine's vectors are, and no multiplication is fused with an addition: the answer has
+ * the same bits everywhere. */
 #ifndef SAMPLERS_MATH_PARZEN_VEC_H
 #define SAMPLERS_MATH_PARZEN_VEC_H
 
@@ -33,7 +33,7 @@ struct parzen_cell {
 
 /* One point. */
 struct parzen_point {
-    int n;                          /* kernels, padded */
+    int n;                           /* kernels, padded */
     const double *constant, *weight; /* a padded kernel weighs 0 */
     int n_normals, n_lookups, n_cells;
     const struct parzen_normal *normals;
@@ -53,8 +53,8 @@ struct parzen_sweep {
 struct parzen_vec {
     const char *name;
 
-    /* ret[i] = exp(x[i]), x at most 700, n a multiple of 8; off by less than 2 DBL_EPSILON of
-     * it. Below -708 it stays at exp(-708). */
+    /* ret[i] = exp(x[i]), x at most 700, n a multiple of 8; off by less than 2 DBL_EPSILON of it.
+     * Below -708 it stays at exp(-708). What log_sum uses; here for its test. */
     void (*exps)(const double *x, double *ret, int n);
 
     /* log of the sum of weight * exp(...). scratch: 2 n doubles. */
@@ -65,8 +65,9 @@ struct parzen_vec {
     void (*to_float)(const double *weight, const double *constant, double max, double top, int n,
                      float *ret_weight, float *ret_constant);
 
-    /* Add to sums[16 i ...] what the kernels from .. to, multiples of 16, give point i. extra: NULL,
-     * or PARZEN_BLOCK for each point, of the kernels from `from` on, in natural logarithms. */
+    /* Add what the kernels from .. to, multiples of PARZEN_LANES, give point i to the sum of
+     * sums[PARZEN_LANES i ...]. extra: NULL, or PARZEN_BLOCK for each point, of the kernels from
+     * `from` on, in natural logarithms. */
     void (*sweep)(const struct parzen_sweep *s, int from, int to, const float *extra, float *sums);
 
     /* Add a table, or a narrow cell, to the extra of one point and of the kernels from .. to. */

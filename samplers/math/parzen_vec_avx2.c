@@ -10,6 +10,7 @@
 #pragma GCC target("avx2,fma")
 #endif
 
+#define VEC_BYTES 32
 #define VEC_TABLE parzen_vec_avx2
 #define VEC_NAME "AVX2"
 #include "samplers/math/parzen_vec_body.h"

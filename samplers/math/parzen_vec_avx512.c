@@ -10,6 +10,7 @@
 #pragma GCC target("avx512f,avx512dq,prefer-vector-width=512")
 #endif
 
+#define VEC_BYTES 64
 #define VEC_TABLE parzen_vec_avx512
 #define VEC_NAME "AVX-512"
 #include "samplers/math/parzen_vec_body.h"

@@ -1,22 +1,25 @@
 /* samplers/math/parzen_vec_body.h - the loops of parzen_vec.h, included by one file per instruction
- * set that defines VEC_TABLE, VEC_NAME and turns the target on. GCC's vector types, not
- * intrinsics: one source for all. */
+ * set that defines VEC_BYTES (of its vectors), VEC_TABLE, VEC_NAME and turns the target on. GCC's
+ * vector types, not intrinsics: one source for all. */
 #include <math.h>
 #include <string.h>
 
 #include "samplers/math/parzen_vec.h"
 
-#define D 8
-#define F PARZEN_LANES
+#define D (VEC_BYTES / 8)
+#define F (VEC_BYTES / 4)
+#define LANES 8 /* of sums in double precision, whatever D is */
 
-typedef double vd __attribute__((vector_size(8 * D)));
-typedef int64_t vl __attribute__((vector_size(8 * D)));
-typedef float vf __attribute__((vector_size(4 * F)));
-typedef int32_t vi __attribute__((vector_size(4 * F)));
+typedef double vd __attribute__((vector_size(VEC_BYTES)));
+typedef int64_t vl __attribute__((vector_size(VEC_BYTES)));
+typedef float vf __attribute__((vector_size(VEC_BYTES)));
+typedef int32_t vi __attribute__((vector_size(VEC_BYTES)));
+typedef uint64_t vul __attribute__((vector_size(VEC_BYTES)));
+typedef uint32_t vui __attribute__((vector_size(VEC_BYTES)));
 typedef float vh __attribute__((vector_size(4 * D))); /* half of a vf */
 /* The same in memory, without a promise of alignment. */
-typedef double vdu __attribute__((vector_size(8 * D), aligned(8), may_alias));
-typedef float vfu __attribute__((vector_size(4 * F), aligned(4), may_alias));
+typedef double vdu __attribute__((vector_size(VEC_BYTES), aligned(8), may_alias));
+typedef float vfu __attribute__((vector_size(VEC_BYTES), aligned(4), may_alias));
 typedef float vhu __attribute__((vector_size(4 * D), aligned(4), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
@@ -52,7 +55,7 @@ INLINE vd exp_vector(vd x)
     y = y * r + 0.5;
     y = y * r + 1.0;
     y = y * r + 1.0;
-    return (vd)((vl)y + ((vl)t << 52));
+    return (vd)((vul)y + ((vul)t << 52));
 }
 
 static void exps(const double *x, double *ret, int n)
@@ -82,8 +85,11 @@ INLINE vd cell_factor(vd z2, vd h2)
 
 INLINE vd gather(const double *row, const int32_t *g)
 {
-    return (vd){row[g[0]], row[g[1]], row[g[2]], row[g[3]],
-                row[g[4]], row[g[5]], row[g[6]], row[g[7]]};
+    vd v = {0};
+
+    for (int k = 0; k < D; k++)
+        v[k] = row[g[k]];
+    return v;
 }
 
 /* Exponents and, when there are narrow cells, factors; returns the largest exponent. */
@@ -125,17 +131,19 @@ static double log_sum(const struct parzen_point *p, double *scratch)
 {
     double *acc = scratch, *factor = scratch + p->n;
     double max = exponents(p, acc, factor);
-    vd sum = {};
+    vd sum[LANES / D] = {0};
+    double lane[LANES];
 
-    if (p->n_cells)
-        for (int i = 0; i < p->n; i += D)
-            sum += exp_vector(AT(vdu, acc + i) - max) * AT(vdu, p->weight + i) *
-                   AT(vdu, factor + i);
-    else
-        for (int i = 0; i < p->n; i += D)
-            sum += exp_vector(AT(vdu, acc + i) - max) * AT(vdu, p->weight + i);
-    return max + log(((sum[0] + sum[1]) + (sum[2] + sum[3])) +
-                     ((sum[4] + sum[5]) + (sum[6] + sum[7])));
+    for (int i = 0; i < p->n; i += LANES)
+        for (int k = 0; k < LANES / D; k++) {
+            int at = i + k * D;
+            vd e = exp_vector(AT(vdu, acc + at) - max) * AT(vdu, p->weight + at);
+
+            sum[k] += p->n_cells ? e * AT(vdu, factor + at) : e;
+        }
+    memcpy(lane, sum, sizeof(lane));
+    return max + log(((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+                     ((lane[4] + lane[5]) + (lane[6] + lane[7])));
 }
 
 /* ---- single precision ----
@@ -148,22 +156,19 @@ static double log_sum(const struct parzen_point *p, double *scratch)
 #pragma GCC optimize("fp-contract=fast")
 #endif
 
-/* 2^x to 3e-6: the series up to the fifth power. */
+/* 2^x to 3e-6: the series up to the fifth power. 0 below -110, so that weights do not lead to
+ * denormal numbers, which are slow. */
 INLINE vf exp2_vector(vf x)
 {
     const float shift = 0x1.8p23f;
-    vi m = x > -126.0f;
-    vf t, f, y;
+    vf t = x + shift, f = x - (t - shift), y;
 
-    x = (vf)(((vi)x & m) | ((vi)((vf){} - 126.0f) & ~m));
-    t = x + shift;
-    f = x - (t - shift);
     y = f * 1.3333558e-3f + 9.6181291e-3f;
     y = y * f + 5.5504109e-2f;
     y = y * f + 2.4022651e-1f;
     y = y * f + 6.9314718e-1f;
     y = y * f + 1.0f;
-    return (vf)((vi)y + ((vi)t << 23));
+    return (vf)(((vui)y + ((vui)t << 23)) & (vui)(x > -110.0f));
 }
 
 /* Four points at a time, so that what is loaded of a kernel serves all of them. */
@@ -171,8 +176,8 @@ static void sweep4(const struct parzen_sweep *s, int p, int from, int to, const 
                    float *sums)
 {
     const float *x0 = s->x + p;
-    vf s0 = AT(vfu, sums), s1 = AT(vfu, sums + F), s2 = AT(vfu, sums + 2 * F);
-    vf s3 = AT(vfu, sums + 3 * F);
+    vf s0 = AT(vfu, sums), s1 = AT(vfu, sums + PARZEN_LANES);
+    vf s2 = AT(vfu, sums + 2 * PARZEN_LANES), s3 = AT(vfu, sums + 3 * PARZEN_LANES);
 
     for (int i = from; i < to; i += F) {
         vf a0 = AT(vfu, s->constant + i), a1 = a0, a2 = a0, a3 = a0;
@@ -203,18 +208,20 @@ static void sweep4(const struct parzen_sweep *s, int p, int from, int to, const 
         s3 += exp2_vector(a3) * w;
     }
     *(vfu *)sums = s0;
-    *(vfu *)(sums + F) = s1;
-    *(vfu *)(sums + 2 * F) = s2;
-    *(vfu *)(sums + 3 * F) = s3;
+    *(vfu *)(sums + PARZEN_LANES) = s1;
+    *(vfu *)(sums + 2 * PARZEN_LANES) = s2;
+    *(vfu *)(sums + 3 * PARZEN_LANES) = s3;
 }
 
 static void sweep(const struct parzen_sweep *s, int from, int to, const float *extra, float *sums)
 {
     for (int p = 0; p < s->n_points; p += 4)
-        sweep4(s, p, from, to, extra ? extra + (size_t)p * PARZEN_BLOCK : NULL, sums + F * p);
+        sweep4(s, p, from, to, extra ? extra + (size_t)p * PARZEN_BLOCK : NULL,
+               sums + PARZEN_LANES * p);
 }
 
-/* Weights and constants in single precision, the constants less `max`, in powers of 2 from `top`. */
+/* Weights and constants in single precision, the constants less `max`, in powers of 2 from `top`.
+ */
 static void to_float(const double *weight, const double *constant, double max, double top, int n,
                      float *ret_weight, float *ret_constant)
 {
@@ -264,4 +271,4 @@ static double highest(const double *x, int n)
 }
 
 const struct parzen_vec VEC_TABLE = {VEC_NAME, exps,  log_sum,      highest,
-                                      to_float, sweep, extra_lookup, extra_cell};
+                                     to_float, sweep, extra_lookup, extra_cell};

@@ -1,4 +1,5 @@
-/* Whatever vectors the compiler's default target has. */
+/* 16-byte vectors: SSE2, NEON, or whatever the compiler makes of them. */
+#define VEC_BYTES 16
 #define VEC_TABLE parzen_vec_portable
 #define VEC_NAME "portable"
 #include "samplers/math/parzen_vec_body.h"

@@ -31,8 +31,8 @@ static bool better(const struct tpe_scores *s, int a, int b)
     return s->first[a] < s->first[b] || (s->first[a] == s->first[b] && s->second[a] < s->second[b]);
 }
 
-/* Adds the best `cap` trials of a state to the good ones, the earlier on a tie. Goes back in time: a
- * search gets better, so that the best ones come first and little is moved. */
+/* Adds the best `cap` trials of a state to the good ones, the earlier on a tie. Goes back in time:
+ * a search gets better, so that the best ones come first and little is moved. */
 static void take(const struct tpe_scores *s, int n, enum hpo_trial_state state, int cap,
                  struct tpe_split *ret)
 {
@@ -71,8 +71,8 @@ static int add_above(const struct tpe_scores *s, int from, int to, bool all, int
     return n;
 }
 
-/* What take does for COMPLETE trials, when the guess is no lower than the worst that is good and few
- * other values are as low; else false. */
+/* What take does for COMPLETE trials, when the guess is no lower than the worst that is good and
+ * few other values are as low; else false. */
 static bool take_guessed(const struct tpe_scores *s, int n, int cap, struct tpe_split *ret)
 {
     int found[2 * TPE_BELOW_MAX], n_found = 0;

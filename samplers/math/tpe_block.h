@@ -18,10 +18,10 @@ struct tpe_block {
     int *index; /* in the space */
     struct tpe_side below, above;
 
-    uint64_t epoch;         /* of the past that all of this was made from */
-    uint8_t *tells;         /* per trial: it has all of the parameters, inside their bounds */
+    uint64_t epoch; /* of the past that all of this was made from */
+    uint8_t *tells; /* per trial: it has all of the parameters, inside their bounds */
     int n_told, told_cap;
-    int n_tell;             /* how many do */
+    int n_tell;              /* how many do */
     int *wanted, wanted_cap; /* scratch */
     double *scratch;
     size_t scratch_cap;

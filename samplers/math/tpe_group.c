@@ -58,7 +58,7 @@ void tpe_group_declared(const struct hpo_space *space, int *ret)
 
 void tpe_group_seen(const struct hpo_space *space, const struct tpe_past *p, int *ret)
 {
-    int *block = xcalloc((size_t)space->n, sizeof(int));       /* all in one */
+    int *block = xcalloc((size_t)space->n, sizeof(int));    /* all in one */
     int *half = xcalloc((size_t)space->n + 1, sizeof(int)); /* what becomes of the rest of one */
     bool *seen = xcalloc((size_t)space->n, sizeof(bool));
     int n_blocks = 1;

@@ -1,6 +1,7 @@
-/* bench_samplers [SAMPLER]: milliseconds (of the processor: what else runs does not count) of one ask (tpe, if none is named), at 100, 1,000 and
- * 10,000 trials of 1 and 10 float parameters, and of kinds mixed; then the seconds of a whole study
- * of 1,000 trials and 5 parameters, for bench_samplers.py to divide Optuna's by. */
+/* bench_samplers [SAMPLER]: milliseconds (of the processor: what else runs does not count) of one
+ * ask (tpe, if none is named), at 100, 1,000 and 10,000 trials of 1 and 10 float parameters, and of
+ * kinds mixed; then the seconds of a whole study of 1,000 trials and 5 parameters, for
+ * bench_samplers.py to divide Optuna's by. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,8 +111,7 @@ static void time_study(const struct sampler_ops *ops, const struct hpo_space *sp
         past_add(&past, space, v, HPO_TRIAL_COMPLETE)->value = value;
         best = fmin(best, value);
     }
-    printf("study %d trials x %d: %.4f s, best %.3g\n", n, space->n, now() - start,
-           best);
+    printf("study %d trials x %d: %.4f s, best %.3g\n", n, space->n, now() - start, best);
     sampler_close(&s);
     past_release(&past);
     arena_release(&a);

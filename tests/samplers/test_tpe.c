@@ -229,149 +229,12 @@ static void test_options(void **state)
     struct hpo_space *space = make_space(&arena, p, 2);
     struct hpo_err err = {0};
     const struct sampler_ops *ops = hpo_registry_find((const void *const *)sampler_registry, "tpe");
+    const struct hpo_opt *candidates = hpo_opt_find(ops->plugin.opts, "ei_candidates");
     void *priv = arena_alloc(&arena, ops->plugin.priv_size);
 
-    assert_int_equal(
-        hpo_opt_set(hpo_opt_find(ops->plugin.opts, "ei_candidates"), priv, "0", &arena, &err),
-        HPO_ECONFIG);
+    assert_int_equal(hpo_opt_set(candidates, priv, "0", &arena, &err), HPO_ECONFIG);
     assert_true(isfinite(best_of("tpe", "ei_candidates", "1", space, bowl, 1, 20)));
     assert_true(isfinite(best_of("tpe", "startup_trials", "0", space, bowl, 1, 20)));
-}
-
-/* A study with everything in it that a history may show: numbers below zero and with gaps, trials
- * of every state, reports, parameters that are not there. */
-struct study {
-    struct past past;
-    struct hpo_trial *trials[400];
-    struct hpo_point points[400];
-    double values[400][8];
-};
-
-static void study_add(struct study *s, const double *v, enum hpo_trial_state state)
-{
-    int i = s->past.h.n;
-    const struct hpo_space *space = s->past.h.space;
-
-    s->trials[i] = past_add(&s->past, space, v, state);
-    memcpy(s->values[i], v, sizeof(double) * (size_t)space->n);
-    s->trials[i]->values = s->values[i];
-    s->trials[i]->number = i < 5 ? i - 5 : 2 * i;
-    s->past.h.next = 2 * i + 2;
-}
-
-static void study_end(struct study *s, int i, enum hpo_trial_state state, double value)
-{
-    s->trials[i]->state = state;
-    s->trials[i]->value = state == HPO_TRIAL_COMPLETE ? value : NAN;
-    s->points[i] = (struct hpo_point){i % 3, value};
-    s->trials[i]->points = &s->points[i];
-    s->trials[i]->n_points = i % 4 > 0;
-}
-
-static struct hpo_space *everything(void)
-{
-    static const double zero = 0, one = 1;
-    struct hpo_param p[] = {real_param("lr", 1e-4, 1, 0, true),  choice_param("kind", 2),
-                            real_param("a", 0, 1, 0, false),     int_param("b", 1, 90, 1, true),
-                            real_param("c", 0, .5, .1, false),   int_param("d", 0, 3000, 1, false),
-                            real_param("one", 2, 2, 0, false)};
-
-    for (int i = 2; i < 6; i++)
-        add_when(&arena, &p[i], 1, i < 4 ? &zero : &one, 1);
-    return make_space(&arena, p, 7);
-}
-
-/* What a fresh instance says, seven trials being out at a time; the warm one must say the same. */
-static void check_warm(const char *option, const char *value)
-{
-    struct hpo_space *space = everything();
-    struct study *s[2] = {calloc(1, sizeof(struct study)), calloc(1, sizeof(struct study))};
-    struct sampler warm, fresh;
-    double a[8], b[8];
-
-    open_named(&warm, "tpe", space, 5, option, value);
-    s[0]->past.h.space = s[1]->past.h.space = space;
-    for (int i = 0; i < 300; i++) {
-        struct study *now = s[i / 3 % 2]; /* two brackets */
-        int n = now->past.h.n;
-
-        if (n > 7 && n % 5)
-            study_end(now, n - 7, n % 11 == 0 ? HPO_TRIAL_FAIL
-                                  : n % 4     ? HPO_TRIAL_COMPLETE
-                                              : HPO_TRIAL_PRUNED,
-                      pow(now->values[n - 7][0] - .01, 2) + now->values[n - 7][1]);
-        if (i % 50 == 49) /* enqueued before with some of its values only */
-            now->values[n - 2][0] = 0.5;
-        if (i % 60 == 59)
-            now->past.h.n -= 3;
-        open_named(&fresh, "tpe", space, 5, option, value);
-        assert_int_equal(sampler_next(&warm, &now->past.h, &now->past.h, a, NULL), 0);
-        assert_int_equal(sampler_next(&fresh, &now->past.h, &now->past.h, b, NULL), 0);
-        sampler_close(&fresh);
-        assert_memory_equal(a, b, sizeof(double) * (size_t)space->n);
-        assert_true(hpo_space_contains(space, a));
-        study_add(now, a, HPO_TRIAL_RUNNING);
-    }
-    sampler_close(&warm);
-    for (int k = 0; k < 2; k++) {
-        past_release(&s[k]->past);
-        free(s[k]);
-    }
-}
-
-static void test_memory(void **state)
-{
-    check_warm(NULL, NULL);
-    check_warm("multivariate", "false");
-    check_warm("group", "true");
-    check_warm("constant_liar", "false");
-}
-
-/* Numbers name the stream of random numbers and nothing else; what runs is bad, as what failed is,
- * or without constant_liar as if it were not there. */
-static void test_running(void **state)
-{
-    static const char *const liar[] = {"true", "false"};
-    struct hpo_space *space = everything();
-    struct hpo_rng rng = hpo_rng_for(1, -1, -1, "test", 0);
-
-    for (int k = 0; k < 2; k++)
-        for (int n = 12; n < 120; n += 9) {
-            struct study *s[2] = {calloc(1, sizeof(struct study)),
-                                  calloc(1, sizeof(struct study))};
-            double a[8], b[8];
-            struct sampler t;
-
-            s[0]->past.h.space = s[1]->past.h.space = space;
-            for (int i = 0; i < n; i++) {
-                enum hpo_trial_state out = i % 4 == 3 ? HPO_TRIAL_RUNNING : HPO_TRIAL_COMPLETE;
-
-                for (int j = 0; j < space->n; j++)
-                    a[j] = hpo_param_decode(&space->params[j], hpo_rng_uniform(&rng));
-                hpo_space_mask(space, a);
-                study_add(s[0], a, out);
-                s[0]->trials[i]->value = out == HPO_TRIAL_COMPLETE ? i * 7 % 31 : NAN;
-                if (k == 1 && out == HPO_TRIAL_RUNNING)
-                    continue;
-                study_add(s[1], a, out == HPO_TRIAL_RUNNING ? HPO_TRIAL_FAIL : out);
-                s[1]->trials[s[1]->past.h.n - 1]->value = s[0]->trials[i]->value;
-                s[1]->trials[s[1]->past.h.n - 1]->number = i; /* neither gaps nor below zero */
-            }
-            s[1]->past.h.next = s[0]->past.h.next;
-            open_named(&t, "tpe", space, 3, "constant_liar", liar[k]);
-            t.duplicates = true; /* what runs was tried too */
-            assert_int_equal(sampler_next(&t, &s[0]->past.h, &s[0]->past.h, a, NULL), 0);
-            assert_int_equal(sampler_next(&t, &s[1]->past.h, &s[1]->past.h, b, NULL), 0);
-            assert_memory_equal(a, b, sizeof(double) * (size_t)space->n);
-            s[0]->past.h.next++;
-            assert_int_equal(sampler_next(&t, &s[0]->past.h, &s[0]->past.h, b, NULL), 0);
-            assert_true(memcmp(a, b, sizeof(double) * (size_t)space->n) != 0);
-            sampler_close(&t);
-            for (int i = 0; i < 2; i++) {
-                past_release(&s[i]->past);
-                free(s[i]);
-            }
-        }
 }
 
 static void test_group(void **state)
@@ -447,7 +310,6 @@ int main(void)
         cmocka_unit_test(test_beats_random),   cmocka_unit_test(test_conditional),
         cmocka_unit_test(test_startup),        cmocka_unit_test(test_pending_and_failed),
         cmocka_unit_test(test_foreign_values), cmocka_unit_test(test_options),
-        cmocka_unit_test(test_memory),         cmocka_unit_test(test_running),
         cmocka_unit_test(test_group),          cmocka_unit_test(test_joint_branch),
     };
 

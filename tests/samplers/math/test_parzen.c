@@ -247,10 +247,14 @@ static void test_many_points(void **state)
 static struct hpo_param kind(int i)
 {
     const struct hpo_param p[KINDS] = {
-        real_param("float", -5, 20, 0, false), real_param("log", 1e-5, 1, 0, true),
-        real_param("step", 0, .5, .1, false),  int_param("int", 1, 60, 3, false),
-        int_param("wide", 0, 5000, 1, false),  int_param("int log", 1, 512, 1, true),
-        choice_param("choice", 5),             int_param("huge log", 1, 1e9, 1, true),
+        real_param("float", -5, 20, 0, false),
+        real_param("log", 1e-5, 1, 0, true),
+        real_param("step", 0, .5, .1, false),
+        int_param("int", 1, 60, 3, false),
+        int_param("wide", 0, 5000, 1, false),
+        int_param("int log", 1, 512, 1, true),
+        choice_param("choice", 5),
+        int_param("huge log", 1, 1e9, 1, true),
     };
 
     return p[i];
@@ -280,8 +284,7 @@ static void draw(struct joint *s, double *ret)
 
     for (int j = 0; j < s->d; j++) {
         s->params[j] = &s->p[j];
-        ret[j] = hpo_param_decode(&s->p[j], 0.3 * (1 - spread) +
-                                                spread * hpo_rng_uniform(&s->rng));
+        ret[j] = hpo_param_decode(&s->p[j], 0.3 * (1 - spread) + spread * hpo_rng_uniform(&s->rng));
     }
 }
 
@@ -290,7 +293,8 @@ static void test_updates(void **state)
 {
     for (int seed = 0; seed < 40; seed++) {
         struct joint s = joint(seed, KINDS);
-        double *rows = calloc(1, sizeof(double) * 300 * 12), *obs = calloc(300 * 12, sizeof(double));
+        double *rows = calloc(1, sizeof(double) * 300 * 12),
+               *obs = calloc(300 * 12, sizeof(double));
         double at[4 * 12], ret[4], fresh_ret[4];
         struct parzen *z, *fresh;
         int n = 0;

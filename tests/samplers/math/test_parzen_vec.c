@@ -97,7 +97,8 @@ static void test_log_sum(void **state)
         struct parzen_normal normals[] = {{k.mu, k.inv, 0.3}, {l.mu, l.inv, 0.7}};
         struct parzen_lookup lookup = {k.group, k.row};
         struct parzen_cell narrow = {l.mu, k.inv, l.norm, 0.4, 0.125 / 80};
-        struct parzen_point p = {N, k.constant, k.weight, 2, 1, round % 2, normals, &lookup, &narrow};
+        struct parzen_point p = {N,         k.constant, k.weight, 2,      1,
+                                 round % 2, normals,    &lookup,  &narrow};
         double scratch[2 * N], sum = 0, first = 0;
         float extra[3][N];
 

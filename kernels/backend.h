@@ -119,9 +119,14 @@ struct kn_backend_ops {
     /* One step of every model: gather, augment, forward, loss, backward, optimizer. batch[models].
      * next (NULL: unknown): the batches of the call after this one, fetched while this one trains;
      * their index arrays must stay valid until then. ret_loss[models]: the mean loss of the batch
-     * (0 for a model that sat out). */
+     * (0 for a model that sat out). NULL: nobody waits for it, and a device may still be at work when
+     * train returns; losses() tells. Index arrays may be reused when the call has returned. */
     int (*train)(struct kn_plan *p, const struct kn_batch *batch, const struct kn_batch *next,
                  double *ret_loss, struct hpo_err *err);
+
+    /* Wait for what was begun. ret_sum[models]: the sum of the losses of the steps since the last
+     * call of losses (or since compile), whether train told them or not. */
+    int (*losses)(struct kn_plan *p, double *ret_sum, struct hpo_err *err);
 
     /* Logits (n[m], classes) of rows index[m][0 .. n[m]) for every model m, without augmentation or
      * dropout, with running statistics. n[m] may be 0. */

@@ -102,7 +102,7 @@ static const struct hpo_section own_sections[] = {
     {"objective", "what a trial is: values in, a value out", NULL, KINDS(objective_registry),
      CONFIG_DEF_OBJECTIVE, offsetof(struct study_config, objective)},
     {"sampler", "proposes the values of the next trial", sampler_options, KINDS(sampler_registry),
-     "random", offsetof(struct study_config, sampler)},
+     "auto", offsetof(struct study_config, sampler)},
     {"pruner", "stops trials that are not worth going on with", NULL, KINDS(pruner_registry),
      "fold", offsetof(struct study_config, pruner)},
     {"devices", "what trials run on", devices_options, NULL, NULL,

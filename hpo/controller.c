@@ -131,6 +131,13 @@ static bool is_idle(const struct worker_proc *w)
     return true;
 }
 
+/* What an earlier attempt reported; only an objective that cannot know asks for it. */
+static void put_past(const struct run *r, cJSON *m, const struct hpo_trial *t)
+{
+    if (objective_of(r->study->config)->wants_past)
+        message_put_points(m, t->points, t->n_points, r->study->config->study.direction == 1);
+}
+
 static int hand_out(struct run *r, struct hpo_err *err)
 {
     for (int k = 0; k < r->n_workers; k++) {
@@ -161,7 +168,8 @@ static int hand_out(struct run *r, struct hpo_err *err)
             json_put_number(m, "slot", i);
             json_put_number(m, "trial", t->t.number);
             message_put_values(m, t->t.values, r->study->config->space.n);
-            json_put_string(m, "dir", study_trial_dir(r->study->dir, t->t.number, &r->arena));
+            put_past(r, m, &t->t);
+            json_put_string(m, "dir", study_trial_dir(r->dir, t->t.number, &r->arena));
             message_send(w->fd, m);
             run_emit(r, (struct run_event){.kind = RUN_TRIAL_START, .slot = s, .trial = s->trial});
         }
@@ -404,7 +412,11 @@ static void say_how(struct run *r)
 {
     const struct sampler *s = &r->study->sampler;
     const char *how = s->ops->describe ? s->ops->describe(s) : NULL;
+    int lag = r->study->config->sampler.lag;
 
+    if (lag && lag < r->view.n_slots)
+        run_note(r, "sampler.lag is %d: of %d trials that could run at once, at most %d do", lag,
+                 r->view.n_slots, lag);
     if (how)
         run_note(r, "sampler %s", how);
     if (*r->study->note)
@@ -414,10 +426,14 @@ static void say_how(struct run *r)
 int run_study(const struct run_options *o, enum run_end *ret, int *ret_signal, struct hpo_err *err)
 {
     struct run r = {.o = o, .study = o->study};
+    char *real;
     int rc = 0;
 
     if (o->n_devices > MAX_DEVICES)
         return hpo_fail(err, HPO_ECONFIG, "at most %d devices can be used at once", MAX_DEVICES);
+    real = realpath(o->study->dir, NULL);
+    r.dir = arena_strdup(&r.arena, real ? real : o->study->dir);
+    free(real);
     lay_out_slots(&r);
     tidy_leftovers(&r);
     control_open(&r.control, o->study->dir);

@@ -26,6 +26,7 @@ struct run {
     int n_workers;
     struct run_slot *slot;
     struct run_view view;
+    const char *dir; /* of the study, absolute: trials may run in another folder */
     struct arena arena;
     bool pausing;
     double pause_deadline;

@@ -66,13 +66,16 @@ int gpu_count(const char *driver_folder, const char *visible)
 /* For an objective that does not train. */
 static int find_free(const char *kind, const char *text, int64_t index, struct hpo_err *err)
 {
+    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
     int gpus;
 
     if (!strcmp(kind, "cpu"))
         return index == 0 ? 0 : hpo_fail(err, HPO_EDEVICE, "devices.use: there is no %s", text);
     if (strcmp(kind, "cuda"))
         return hpo_fail(err, HPO_ECONFIG, "devices.use: '%s' is not a device", text);
-    gpus = gpu_count(GPU_DRIVER_FOLDER, getenv("CUDA_VISIBLE_DEVICES"));
+    gpus = gpu_count(GPU_DRIVER_FOLDER, visible);
+    if (gpus < 0 && visible) /* of those that are hidden none may be used, whatever there is */
+        gpus = visible_count(visible);
     if (gpus >= 0 && index >= gpus)
         return hpo_fail(err, HPO_EDEVICE, "devices.use: there is no %s: programs see %d GPUs here",
                         text, gpus);
@@ -180,12 +183,14 @@ int devices_resolve(const struct study_config *c, struct arena *a, struct device
             break;
     }
     for (int i = 0; i < n; i++) {
-        int same = 1, share;
+        int same = 1, share, sharers;
 
         d[i].slots = c->devices.trials_per_device > 0 ? c->devices.trials_per_device
                      : is_cpu(&d[i]) && trains(c)     ? automatic_slots(c, on_cpu)
                                                       : 1;
-        share = cpu_cores() / ((on_cpu ? on_cpu : 1) * d[i].slots);
+        /* A GPU's trainer needs no cores; a command's data loaders do, whatever it trains on. */
+        sharers = trains(c) ? on_cpu : n;
+        share = cpu_cores() / ((sharers ? sharers : 1) * d[i].slots);
         for (int k = 0; k < i; k++)
             same += !strcmp(d[k].kind, d[i].kind) && d[k].index == d[i].index;
         if (same > 1)

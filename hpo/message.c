@@ -8,6 +8,8 @@
 
 #include "base/arena.h"
 
+#define STEP_MAX 9007199254740992.0 /* 2^53 */
+
 int message_fill(struct message_reader *r, int fd)
 {
     char chunk[65536];
@@ -123,6 +125,30 @@ bool message_get_values(const cJSON *m, double *ret, int n)
     return k == n;
 }
 
+void message_put_points(cJSON *m, const struct hpo_point *p, int n, bool flip)
+{
+    cJSON *a = cJSON_AddArrayToObject(m, "points");
+
+    for (int i = 0; i < n; i++) {
+        cJSON_AddItemToArray(a, json_number((double)p[i].step));
+        cJSON_AddItemToArray(a, json_number(hpo_value_flip(p[i].value, flip)));
+    }
+}
+
+int message_get_points(const cJSON *m, struct arena *a, const struct hpo_point **ret)
+{
+    const cJSON *array = cJSON_GetObjectItemCaseSensitive(m, "points"), *v;
+    int n = cJSON_IsArray(array) ? cJSON_GetArraySize(array) / 2 : 0, k = 0;
+    struct hpo_point *p = ARENA_ARRAY(a, struct hpo_point, n + 1);
+
+    for (v = n ? array->child : NULL; v && v->next; v = v->next->next)
+        if (cJSON_IsNumber(v) && v->valuedouble >= 0 && v->valuedouble <= STEP_MAX)
+            p[k++] = (struct hpo_point){(int64_t)v->valuedouble,
+                                        cJSON_IsNumber(v->next) ? v->next->valuedouble : NAN};
+    *ret = p;
+    return k;
+}
+
 static void put_row(cJSON *rows, const struct hpo_epoch_report *r)
 {
     cJSON *o = cJSON_CreateObject(), *metrics;
@@ -164,8 +190,6 @@ static bool get_row(const cJSON *o, struct message_report *ret, int i)
         message_int(o, "fold", -1), message_int(o, "epoch", -1), n, ret->names[i], ret->values[i]};
     return ret->rows[i].fold >= 0 && ret->rows[i].epoch >= 0;
 }
-
-#define STEP_MAX 9007199254740992.0 /* 2^53 */
 
 bool message_get_report(const cJSON *m, struct message_report *ret)
 {

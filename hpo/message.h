@@ -1,7 +1,7 @@
 /* hpo/message.h - what controller and worker say to each other: JSON lines over a socket pair.
  *
  *   controller -> worker   open {study, device, backend, index, threads, slots}
- *                          train {slot, trial, values, dir}
+ *                          train {slot, trial, values, dir[, points]}
  *                          answer {slot, verdict: go | prune | pause}
  *                          stop {slot, trial}       it takes too long: prune it as soon as it
  * listens pause {}                 every slot: checkpoint now, give the trial back worker ->
@@ -41,6 +41,11 @@ int message_int(const cJSON *m, const char *key, int otherwise);
 void message_put_values(cJSON *m, const double *values, int n);
 /* NaN for null; false when there are not n of them. */
 bool message_get_values(const cJSON *m, double *ret, int n);
+
+/* Points of a learning curve; flip: they are kept with smaller is better and go in the study's own
+ * direction. Read into an arena; malformed ones are left out. */
+void message_put_points(cJSON *m, const struct hpo_point *p, int n, bool flip);
+int message_get_points(const cJSON *m, struct arena *a, const struct hpo_point **ret);
 
 /* A report that was read: its names are the message's, the rest is in here. */
 struct message_report {

@@ -42,6 +42,8 @@ enum objective_verdict {
 struct objective_trial {
     int number;
     const double *values; /* space->n */
+    const struct hpo_point *past; /* what earlier attempts reported, in the study's own direction; */
+    int n_past;                   /* if wants_past */
     const char *dir;      /* the trial's own folder, absolute; it exists if the objective needs it */
 
     /* Hand a report in and wait for the answer. */
@@ -89,7 +91,7 @@ struct objective_ops {
     /* Nobody but the user knows what is better: study.direction must be given. */
     bool needs_direction;
     bool needs_dir; /* a trial has a folder of its own, */
-    bool keeps_dir; /* and that of every finished trial is kept, not the best one's alone */
+    bool wants_past; /* it cannot know what an earlier attempt of a trial reported */
     size_t state_size, slot_size;
 
     /* Optional. Does the study fit? HPO_ECONFIG, with "KEY: what is wrong" relative to `objective`
@@ -98,6 +100,9 @@ struct objective_ops {
     int (*check)(const struct study_config *c, struct hpo_err *err);
     /* What struct pruner says of steps. */
     void (*steps)(const struct study_config *c, int *ret_folds, int *ret_fold_steps);
+
+    /* Optional. Is the folder of every finished trial kept, and not the best one's alone? */
+    bool (*keeps_dirs)(const struct study_config *c);
 
     /* Optional. HPO_ESTOPPED: o->stopping said so. */
     int (*open)(struct objective *o, struct hpo_err *err);

@@ -141,6 +141,12 @@ static int open_storage(struct study *s, const char *identity, struct hpo_err *e
     return rc;
 }
 
+/* A study that knows another's trials must not begin with the same draws. */
+static uint64_t sampler_seed(const struct study *s)
+{
+    return (uint64_t)s->config->study.seed + (uint64_t)s->n_prior * 0x9e3779b97f4a7c15u;
+}
+
 int study_open(struct study *s, const struct study_config *c, const char *dir,
                const char *data_digest, int parallel, struct hpo_err *err)
 {
@@ -164,7 +170,7 @@ int study_open(struct study *s, const struct study_config *c, const char *dir,
     if (!rc)
         rc = sampler_open(&s->sampler, c->sampler.part.ops, c->sampler.part.priv,
                           &(struct sampler_study){.space = &c->space,
-                                                  .seed = (uint64_t)c->study.seed,
+                                                  .seed = sampler_seed(s),
                                                   .trials = c->study.trials,
                                                   .parallel = parallel,
                                                   .duplicates = c->sampler.duplicates == 1},

@@ -105,6 +105,11 @@ bool study_over(const struct study *s);
 /* A value in the user's direction. */
 double study_value(const struct study *s, double internal);
 
+/* The database that study.warm_start speaks of: of a study under runs, or of a folder. HPO_ECONFIG:
+ * there is none. In a. */
+int study_warm_start_find(const struct study_config *c, const char *runs, struct arena *a,
+                          const char **ret, struct hpo_err *err);
+
 /* runs/<name>/trials/0007; in a. */
 const char *study_trial_dir(const char *dir, int number, struct arena *a);
 

@@ -6,16 +6,14 @@
 #include "base/file.h"
 #include "hpo/study_impl.h"
 
-/* The database of a study that is named, or lies in a folder. */
-static int find_database(const struct study *s, struct arena *a, const char **ret,
-                         struct hpo_err *err)
+int study_warm_start_find(const struct study_config *c, const char *runs, struct arena *a,
+                          const char **ret, struct hpo_err *err)
 {
-    const char *from = s->config->study.warm_start, *slash = strrchr(s->dir, '/');
+    const char *from = c->study.warm_start;
     const char *tried[] = {
-        arena_printf(a, "%.*s/%s/study.db", slash ? (int)(slash - s->dir) : 1, slash ? s->dir : ".",
-                     from),
+        arena_printf(a, "%s/%s/study.db", runs, from),
         arena_printf(a, "%s/study.db", from),
-        arena_printf(a, "%s/%s/study.db", s->config->folder, from),
+        arena_printf(a, "%s/%s/study.db", c->folder, from),
     };
 
     for (size_t i = 0; i < HPO_LEN(tried); i++) {
@@ -24,8 +22,8 @@ static int find_database(const struct study *s, struct arena *a, const char **re
             return 0;
         }
     }
-    return hpo_fail(err, HPO_ECONFIG, "study.warm_start: there is no study '%s' beside %s%s", from,
-                    s->dir, *from == '/' ? "" : ", nor a folder of that name with a study.db");
+    return hpo_fail(err, HPO_ECONFIG, "study.warm_start: there is no study '%s' in %s%s", from, runs,
+                    *from == '/' ? "" : ", nor a folder of that name with a study.db");
 }
 
 static int check_other(const struct study *s, const struct hpo_study_info *other,
@@ -77,13 +75,15 @@ static int take(struct study *s, const char *path, struct arena *a, struct hpo_e
 
 int study_take_over(struct study *s, struct hpo_err *err)
 {
+    const char *slash = strrchr(s->dir, '/'), *path = NULL;
     struct arena a = {0};
-    const char *path = NULL;
     int rc;
 
     if (!s->config->study.warm_start)
         return 0;
-    rc = find_database(s, &a, &path, err);
+    rc = study_warm_start_find(s->config,
+                               slash ? arena_strndup(&a, s->dir, (size_t)(slash - s->dir)) : ".", &a,
+                               &path, err);
     if (!rc)
         rc = take(s, path, &a, err);
     arena_release(&a);

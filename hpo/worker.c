@@ -24,6 +24,8 @@ struct slot {
     struct arena arena; /* of the trial at hand */
     int trial;          /* -1: idle */
     double *values;
+    const struct hpo_point *past;
+    int n_past;
     char *dir;
     bool quit;
     atomic_bool stop; /* the trial at hand takes too long */
@@ -117,7 +119,16 @@ static void run_trial(struct slot *s)
 {
     struct objective *o = &s->w->objective;
     struct objective_result result = {0};
-    struct objective_trial t = {s->trial, s->values, s->dir, on_report, on_poll, s};
+    struct objective_trial t = {
+        .number = s->trial,
+        .values = s->values,
+        .past = s->past,
+        .n_past = s->n_past,
+        .dir = s->dir,
+        .report = on_report,
+        .poll = on_poll,
+        .arg = s,
+    };
     struct hpo_err err = {0};
     int rc = o->ops->needs_dir ? file_mkdirs(s->dir, &err) : 0;
     cJSON *m;
@@ -245,6 +256,7 @@ static void start_trial(struct worker *w, struct slot *s, const cJSON *m)
 
     s->values = ARENA_ARRAY(&s->arena, double, n + 1);
     s->dir = arena_strdup(&s->arena, json_get_string(m, "dir"));
+    s->n_past = message_get_points(m, &s->arena, &s->past);
     atomic_store(&s->stop, false);
     s->last_progress = clock_monotonic();
     if (s->dir && message_get_values(m, s->values, n))

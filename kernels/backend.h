@@ -90,6 +90,7 @@ struct kn_plan {
 struct kn_backend_ops {
     struct hpo_plugin plugin; /* "cpu", "cuda" */
     unsigned precisions;      /* bit KN_...: what compile accepts */
+    bool async;               /* train without ret_loss returns early: asking seldom is faster */
 
     /* Devices usable now; 0 is an answer. *ret_why (static text) says why there are none. */
     int (*count)(const char **ret_why);
@@ -124,9 +125,11 @@ struct kn_backend_ops {
     int (*train)(struct kn_plan *p, const struct kn_batch *batch, const struct kn_batch *next,
                  double *ret_loss, struct hpo_err *err);
 
-    /* Wait for what was begun. ret_sum[models]: the sum of the losses of the steps since the last
-     * call of losses (or since compile), whether train told them or not. */
+    /* Wait for what was begun. ret_sum[models]: the running sum of the losses of a model's steps,
+     * whether train told them or not; added up step by step in double, so its bits do not depend on
+     * how often one asks. set_losses gives what it begins with (0 after compile). */
     int (*losses)(struct kn_plan *p, double *ret_sum, struct hpo_err *err);
+    int (*set_losses)(struct kn_plan *p, const double *sum, struct hpo_err *err);
 
     /* Logits (n[m], classes) of rows index[m][0 .. n[m]) for every model m, without augmentation or
      * dropout, with running statistics. n[m] may be 0. */

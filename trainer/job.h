@@ -44,6 +44,8 @@ struct tr_run {
     int64_t *confusion;
     struct kn_batch now[TR_MAX_FOLDS], next[TR_MAX_FOLDS];
     double loss[TR_MAX_FOLDS];
+    double asked;  /* clock: when the losses of a device that works by itself were last asked for */
+    int since;     /* steps since */
 
     double started;       /* clock: of this attempt */
     double earlier;       /* seconds of the attempts before */

@@ -8,6 +8,8 @@
 
 /* The progress line's images per second are those of the last this many seconds. */
 #define RATE_WINDOW 0.5
+/* A pause or a verdict is heard of within this time. */
+#define ASK_EVERY_S 0.03
 
 /* The order of an epoch does not depend on those before it, so a resumed epoch finds its own. */
 static void shuffle(const struct tr_run *r, struct tr_member *m)
@@ -66,18 +68,15 @@ static void measure_rate(struct tr_run *r, int images)
     }
 }
 
-static int step_once(struct tr_run *r, int step, int steps, struct hpo_err *err)
+/* The loss of every step, at once. */
+static int train_and_wait(struct tr_run *r, const struct kn_batch *next, int step, double *ret_mean,
+                          struct hpo_err *err)
 {
     double sum = 0;
-    int training = 0, rc;
+    int training = 0;
+    int rc = r->plan->ops->train(r->plan, r->now, next, r->loss, err);
 
-    fill_batches(r, step, r->now);
-    if (step + 1 < steps)
-        fill_batches(r, step + 1, r->next);
-    rc = r->plan->ops->train(r->plan, r->now, step + 1 < steps ? r->next : NULL, r->loss, err);
-    if (rc)
-        return rc;
-    for (int i = 0; i < r->models; i++) {
+    for (int i = 0; i < r->models && !rc; i++) {
         if (!r->now[i].n)
             continue;
         if (!isfinite(r->loss[i]))
@@ -86,9 +85,54 @@ static int step_once(struct tr_run *r, int step, int steps, struct hpo_err *err)
         sum += r->loss[i];
         training++;
     }
+    *ret_mean = sum / training;
+    return rc;
+}
+
+/* A device that works by itself is not waited for but now and then, and at the end of an epoch.
+ * *ret_mean: NaN when it was not. */
+static int train_ahead(struct tr_run *r, const struct kn_batch *next, int step, double *ret_mean,
+                       struct hpo_err *err)
+{
+    double now = clock_monotonic(), sum = 0;
+    int rc = r->plan->ops->train(r->plan, r->now, next, NULL, err);
+
+    r->since++;
+    *ret_mean = NAN;
+    if (rc || (next && now - r->asked < ASK_EVERY_S))
+        return rc;
+    rc = r->plan->ops->losses(r->plan, r->loss, err);
+    for (int i = 0; i < r->models && !rc; i++) {
+        if (!isfinite(r->loss[i]))
+            return not_finite(r, &r->member[i], step, err);
+        sum += r->loss[i] - r->at.loss_sum[i];
+        r->at.loss_sum[i] = r->loss[i];
+    }
+    *ret_mean = sum / r->models / r->since;
+    r->asked = clock_monotonic();
+    r->since = 0;
+    return rc;
+}
+
+static int step_once(struct tr_run *r, int step, int steps, struct hpo_err *err)
+{
+    const struct kn_batch *next = step + 1 < steps ? r->next : NULL;
+    double mean = 0;
+    int training = 0, rc;
+
+    fill_batches(r, step, r->now);
+    if (next)
+        fill_batches(r, step + 1, r->next);
+    rc = r->plan->ops->async ? train_ahead(r, next, step, &mean, err)
+                             : train_and_wait(r, next, step, &mean, err);
+    if (rc)
+        return rc;
+    for (int i = 0; i < r->models; i++)
+        training += r->now[i].n > 0;
     r->at.place.step = step + 1;
     measure_rate(r, training * r->batch);
-    return run_poll(r, sum / training, err);
+    /* Only when every loss so far is in the sums may it be paused: they are part of its state. */
+    return isnan(mean) ? 0 : run_poll(r, mean, err);
 }
 
 static int train_steps(struct tr_run *r, struct hpo_err *err)
@@ -99,6 +143,9 @@ static int train_steps(struct tr_run *r, struct hpo_err *err)
         shuffle(r, &r->member[i]);
         steps = r->member[i].steps > steps ? r->member[i].steps : steps;
     }
+    r->since = 0;
+    if (r->plan->ops->async)
+        rc = r->plan->ops->set_losses(r->plan, r->at.loss_sum, err);
     for (int step = r->at.place.step; step < steps && !rc; step++)
         rc = step_once(r, step, steps, err);
     return rc;

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "hpo/cli/args.h"
@@ -11,6 +12,7 @@
 #include "hpo/cli/study_data.h"
 #include "hpo/devices.h"
 #include "hpo/objective.h"
+#include "hpo/study.h"
 
 struct check_args {
     struct arg_texts sets;
@@ -28,6 +30,7 @@ static const struct arg table[] = {
 /* What a check found out. */
 struct found {
     const struct study_config *config;
+    const char *runs;
     struct tr_dataset data;
     struct tr_folds folds;
     struct device_spec *device;
@@ -77,8 +80,11 @@ static int find_training(struct found *f, struct arena *a, struct hpo_err *err)
 static int find(struct found *f, struct arena *a, struct hpo_err *err)
 {
     const struct study_config *c = f->config;
+    const char *path;
     int rc = devices_resolve(c, a, &f->device, &f->n_devices, err);
 
+    if (!rc && c->study.warm_start)
+        rc = study_warm_start_find(c, f->runs, a, &path, err);
     if (rc)
         return rc;
     f->count = hpo_space_count(&c->space);
@@ -116,6 +122,40 @@ static void print_space(const struct hpo_space *s, struct str *ret)
     }
 }
 
+/* What else decides how the study goes. */
+static void print_rules(const struct study_config *c, struct str *ret)
+{
+    char buf[HPO_DOUBLE_TEXT];
+
+    if (c->sampler.lag)
+        str_addf(ret, "lag        %d: the same study every time, whatever runs at once\n",
+                 c->sampler.lag);
+    if (c->study.warm_start)
+        str_addf(ret, "warm start the sampler knows the trials of %s\n", c->study.warm_start);
+    if (c->n_enqueue)
+        str_addf(ret, "enqueued   %d trial%s come%s first\n", c->n_enqueue,
+                 c->n_enqueue == 1 ? "" : "s", c->n_enqueue == 1 ? "s" : "");
+    if (isfinite(c->study.target))
+        str_addf(ret, "target     %s\n", str_double(buf, c->study.target));
+    if (c->study.patience)
+        str_addf(ret, "patience   %d trials without a better one\n", c->study.patience);
+}
+
+static void print_objective(const struct study_config *c, struct str *ret)
+{
+    const struct hpo_plugin *p = &objective_of(c)->plugin;
+    struct arena a = {0};
+
+    str_addf(ret, "objective  %s: %s\n", p->name, p->help);
+    for (const struct hpo_opt *o = p->opts; o && o->name; o++) {
+        const char *text = hpo_opt_get(o, c->objective.priv, &a);
+
+        if (text && (!o->def || strcmp(text, o->def)))
+            str_addf(ret, "  %-26s %s\n", o->name, text);
+    }
+    arena_release(&a);
+}
+
 static void print_training(const struct found *f, struct str *ret)
 {
     const struct study_config *c = f->config;
@@ -140,10 +180,9 @@ static void print_text(const struct found *f, struct str *ret)
 
     str_addf(ret, "study      %s: %s %s, %d trials\n", c->study.name,
              c->study.direction ? "maximize" : "minimize", c->study.metric_name, c->study.trials);
-    str_addf(ret, "sampler    %s", hpo_plugin_of(c->sampler.part.ops)->name);
-    if (f->how)
-        str_addf(ret, " (%s)", f->how);
+    str_addf(ret, "sampler    %s", f->how ? f->how : hpo_plugin_of(c->sampler.part.ops)->name);
     str_addf(ret, "\npruner     %s\n", hpo_plugin_of(c->pruner.ops)->name);
+    print_rules(c, ret);
     str_addf(ret, "space      %d parameter%s", c->space.n, c->space.n == 1 ? "" : "s");
     if (f->count >= 0)
         str_addf(ret, ", %s configuration%s", str_double(buf, (double)f->count),
@@ -160,8 +199,7 @@ static void print_text(const struct found *f, struct str *ret)
     if (objective_of(c)->trains)
         print_training(f, ret);
     else
-        str_addf(ret, "objective  %s: %s\n", objective_of(c)->plugin.name,
-                 objective_of(c)->plugin.help);
+        print_objective(c, ret);
 }
 
 static void print_json(const struct found *f, struct str *ret)
@@ -212,6 +250,7 @@ static int run(int argc, char **argv, struct hpo_err *err)
         rc = err->rc = HPO_ECONFIG;
     if (!rc)
         rc = study_read(&config, file, args.sets.item, args.sets.n, err);
+    f.runs = args.runs;
     if (!rc)
         rc = find(&f, &a, err);
     if (!rc) {

@@ -221,6 +221,8 @@ static int run_session(struct session *s, int *ret_status, struct hpo_err *err)
     rc = devices_resolve(&s->config, &s->arena, &device, &n, err);
     if (!rc)
         rc = prepare_data(s, digest, err);
+    if (!rc && s->config.study.warm_start) /* before there is a folder of a study that never was */
+        rc = study_warm_start_find(&s->config, s->args.runs, &s->arena, &resolved, err);
     if (!rc)
         rc = prepare_folder(s, err);
     if (!rc)

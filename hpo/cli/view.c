@@ -133,6 +133,9 @@ void view_summary(const struct study *s, enum run_end end, struct str *ret)
         str_addf(ret, "\nbest: trial %d, ", best->number);
         view_result(s, best, ret);
         str_addf(ret, "\nhpo report %s --best shows it in full", s->dir);
+    } else if (s->count[HPO_TRIAL_PRUNED]) {
+        str_addf(ret, "\nno trial came to its end: all that finished were pruned (pruner %s)",
+                 hpo_plugin_of(s->pruner.ops)->name);
     }
     str_addc(ret, '\n');
 }

@@ -148,21 +148,23 @@ static void draw(struct view *v, const struct run_view *r)
     char buf[HPO_DOUBLE_TEXT];
 
     erase(v);
-    str_addf(&line, "%s  %s %s  %d/%d done", s->config->study.name,
-             s->config->study.direction ? "maximize" : "minimize", s->config->study.metric_name,
-             finished, s->config->study.trials);
+    /* What a narrow terminal cuts off comes last. */
+    str_addf(&line, "%s  %d/%d", s->config->study.name, finished, s->config->study.trials);
+    if (best)
+        str_addf(&line, "  best %.6g (#%d)", study_value(s, best->value), best->number);
+    str_addf(&line, "  %s", str_seconds(buf, gone));
+    if (done_now > 0)
+        str_addf(&line, " < %s",
+                 str_seconds(buf, gone / done_now * (s->config->study.trials - finished)));
+    str_addf(&line, "  %d running", study_running(s));
     if (s->count[HPO_TRIAL_PRUNED])
-        str_addf(&line, " (%d pruned)", s->count[HPO_TRIAL_PRUNED]);
+        str_addf(&line, ", %d pruned", s->count[HPO_TRIAL_PRUNED]);
     if (s->count[HPO_TRIAL_FAIL])
         str_addf(&line, ", %d failed", s->count[HPO_TRIAL_FAIL]);
     if (s->count[HPO_TRIAL_WAITING])
         str_addf(&line, ", %d waiting", s->count[HPO_TRIAL_WAITING]);
-    str_addf(&line, ", %d running  %s", study_running(s), str_seconds(buf, gone));
-    if (done_now > 0)
-        str_addf(&line, " < %s",
-                 str_seconds(buf, gone / done_now * (s->config->study.trials - finished)));
-    if (best)
-        str_addf(&line, "  best %.4f (#%d)", study_value(s, best->value), best->number);
+    str_addf(&line, "  %s %s", s->config->study.direction ? "maximize" : "minimize",
+             s->config->study.metric_name);
     put_line(v, str_c(&line), BOLD);
     str_release(&line);
     for (int i = 0; i < r->n_slots; i++)

@@ -34,7 +34,8 @@ struct run {
     struct command_lines out, report;
     struct arena a; /* of the lines at hand */
     FILE *log;
-    char last[160]; /* line of output: the reason when it fails */
+    char last[160]; /* line of output that is no report: the reason when it fails */
+    char wrong[160]; /* what it said that cannot be; "": nothing */
     enum objective_verdict verdict;
     double told; /* when it was sent SIGTERM; 0: it was not */
     double best, latest;
@@ -47,6 +48,11 @@ static void steps(const struct study_config *c, int *ret_folds, int *ret_fold_st
 {
     *ret_folds = options(c)->folds;
     *ret_fold_steps = options(c)->steps;
+}
+
+static bool keeps_dirs(const struct study_config *c)
+{
+    return options(c)->keep == 0;
 }
 
 static int check(const struct study_config *c, struct hpo_err *err)
@@ -79,6 +85,32 @@ static void set_fold(struct run *r, int fold, int epoch, double value, bool is_r
         r->ret->folds[i] = (struct hpo_fold){fold, value, epoch, 0};
 }
 
+/* What the trial has shown so far. */
+static void count_in(struct run *r, int fold, int epoch, double value)
+{
+    if (!r->any || better(r->config, value, r->best))
+        r->best = value;
+    r->latest = value;
+    r->any = true;
+    if (options(r->config)->folds > 1)
+        set_fold(r, fold, epoch, value, false);
+}
+
+/* Reports of earlier attempts count: the program may go on from a checkpoint of its own. */
+static void count_past(struct run *r)
+{
+    const struct command_options *o = options(r->config);
+
+    for (int i = 0; i < r->trial->n_past; i++) {
+        int64_t step = r->trial->past[i].step;
+        int fold = o->folds > 1 ? (int)(step / o->steps) : 0;
+
+        if (fold < o->folds)
+            count_in(r, fold, (int)fmin((double)(step - (int64_t)fold * o->steps), 2147483647.0),
+                     r->trial->past[i].value);
+    }
+}
+
 static void send_report(struct run *r, const struct command_word *w)
 {
     const struct command_options *o = options(r->config);
@@ -95,15 +127,16 @@ static void send_report(struct run *r, const struct command_word *w)
         names[i + 1] = w->names[i];
         values[i + 1] = w->values[i];
     }
+    if (o->folds > 1 && w->step >= o->steps) { /* it would count for the next fold */
+        snprintf(r->wrong, sizeof(r->wrong),
+                 "it reported step %lld of a fold, and with objective.steps %d the last one is %d",
+                 (long long)w->step, o->steps, o->steps - 1);
+        return;
+    }
     if (report.step <= r->step) /* it said that already */
         return;
     r->step = report.step;
-    if (!r->any || better(r->config, w->value, r->best))
-        r->best = w->value;
-    r->latest = w->value;
-    r->any = true;
-    if (o->folds > 1)
-        set_fold(r, w->fold, row.epoch, w->value, false);
+    count_in(r, w->fold, row.epoch, w->value);
     r->verdict = r->trial->report(r->trial->arg, &report);
 }
 
@@ -111,10 +144,11 @@ static void hear_line(struct run *r, const char *line)
 {
     struct command_word w;
 
-    if (*line)
-        snprintf(r->last, sizeof(r->last), "%.*s", (int)sizeof(r->last) - 1, line);
-    if (!program_parse(line, r->config->study.metric_name, &w, &r->a))
+    if (!program_parse(line, r->config->study.metric_name, &w, &r->a)) {
+        if (*line)
+            snprintf(r->last, sizeof(r->last), "%.*s", (int)sizeof(r->last) - 1, line);
         return;
+    }
     if (w.fold >= options(r->config)->folds)
         return; /* a number of its own, that happens to be called fold */
     if (w.has_step) {
@@ -221,7 +255,7 @@ static int serve(struct run *r)
         v = r->trial->poll(r->trial->arg, &progress);
         if (v == OBJECTIVE_PAUSE || r->verdict == OBJECTIVE_GO)
             r->verdict = v;
-        if (r->verdict != OBJECTIVE_GO)
+        if (r->verdict != OBJECTIVE_GO || *r->wrong)
             stop(r);
     }
     hear_the_rest(r);
@@ -285,6 +319,7 @@ static int run_trial(struct objective *o, void *slot, const struct objective_tri
     int status, rc;
 
     (void)slot;
+    count_past(&r);
     rc = program_start(&r.process, program_words(o, t, &a), program_environment(o, t, &a),
                        options(o->config)->folder, err);
     if (!rc) {
@@ -294,6 +329,8 @@ static int run_trial(struct objective *o, void *slot, const struct objective_tri
         if (r.verdict != OBJECTIVE_GO) {
             ret->pruned = r.verdict == OBJECTIVE_PRUNE;
             rc = HPO_ESTOPPED;
+        } else if (*r.wrong) {
+            rc = hpo_fail(err, HPO_ENUMERIC, "%s", r.wrong);
         } else if (status) {
             rc = bad_end(&r, status, err);
         } else {
@@ -321,6 +358,9 @@ static const struct hpo_opt opts[] = {
             "pruners that need to know cannot be used"),
     HPO_OPT(INT, struct command_options, folds, "folds", "1", 1, OBJECTIVE_MAX_FOLDS, 0,
             "folds of a trial; a report says which with \"fold\""),
+    HPO_OPT_WORDS(struct command_options, keep, "keep", "all", "all|best", 0,
+                  "the folders of finished trials, with their output and what the program left "
+                  "there: keep them all, or the best trial's"),
     HPO_OPT(TIME, struct command_options, grace, "grace", "10s", 0, 1e6, 0,
             "how long a trial that is to stop may take after SIGTERM, before SIGKILL"),
     {0},
@@ -333,7 +373,8 @@ const struct objective_ops objective_command = {
                .opts = opts},
     .needs_direction = true,
     .needs_dir = true,
-    .keeps_dir = true,
+    .wants_past = true,
+    .keeps_dirs = keeps_dirs,
     .check = check,
     .steps = steps,
     .run = run_trial,

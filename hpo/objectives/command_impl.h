@@ -12,6 +12,7 @@ struct command_options {
     const char *const *run;
     const char *folder; /* absolute: where it runs */
     int steps, folds;   /* steps 0: nobody knows */
+    int keep;           /* folders of finished trials: 0 all, 1 the best one's */
     double grace;       /* seconds between SIGTERM and SIGKILL */
 };
 

@@ -152,9 +152,9 @@ static bool too_far(const struct priv *o, double distance, const double *drop, i
     for (int i = 0; i < n; i++)
         squares += (drop[i] - mean) * (drop[i] - mean);
     sd = sqrt(squares / (n - 1) * (1 + 1.0 / n));
-    /* Without spread, or at an infinite distance, t is infinite and its tail 0. Drops that are not
-     * finite make mean or t a NaN, and the answer no. */
-    return distance > mean && student_tail((distance - mean) / sd, n - 1) < o->error_rate;
+    /* Without spread, or at an infinite distance, t is infinite and its tail 0 or 1. Drops that are
+     * not finite make t a NaN, and the answer no. */
+    return student_tail((distance - mean) / sd, n - 1) < o->error_rate;
 }
 
 /* Is the last report of t one that a trial which becomes the best does not make? */

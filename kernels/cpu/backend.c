@@ -1,6 +1,5 @@
 /* The cpu backend: oneDNN for convolutions and linear layers, our own loops for the rest. */
-#include <math.h>
-
+#include "kernels/check.h"
 #include "kernels/cpu/plan.h"
 
 /* The data set stays where it is. */
@@ -21,11 +20,7 @@ static void data_close(struct kn_dev *d HPO_UNUSED, void *data HPO_UNUSED)
 
 static struct cpu_model *model_at(struct kn_plan *plan, int model, struct hpo_err *err)
 {
-    if (model < 0 || model >= plan->models) {
-        hpo_fail(err, HPO_ECONFIG, "model %d of %d", model, plan->models);
-        return NULL;
-    }
-    return &((struct cpu_plan *)plan)->model[model];
+    return kn_check_model(plan, model, err) ? NULL : &((struct cpu_plan *)plan)->model[model];
 }
 
 static int set_hyper(struct kn_plan *plan, int model, const struct kn_hyper *h, struct hpo_err *err)
@@ -34,18 +29,8 @@ static int set_hyper(struct kn_plan *plan, int model, const struct kn_hyper *h, 
 
     if (!m)
         return HPO_ECONFIG;
-    if (h->optim.kind != plan->optim)
-        return hpo_fail(err, HPO_ECONFIG, "the optimizer is not the plan's");
-    for (int i = 0; i < plan->net->n_rates; i++)
-        if (!(h->rates[i] >= 0 && h->rates[i] < 1))
-            return hpo_fail(err, HPO_ECONFIG, "a dropout rate is 0 or more and below 1, not %g",
-                            (double)h->rates[i]);
-    for (int c = 0; c < 3; c++)
-        if (!(h->std[c] > 0) || !isfinite(h->mean[c]))
-            return hpo_fail(err, HPO_ECONFIG, "channel %d: mean %g, deviation %g", c,
-                            (double)h->mean[c], (double)h->std[c]);
-    if (h->augment.crop_padding < 0 || h->augment.crop_padding > 1 << 14)
-        return hpo_fail(err, HPO_ECONFIG, "a crop padding of %d", h->augment.crop_padding);
+    if (kn_check_hyper(plan, h, err))
+        return HPO_ECONFIG;
     m->hyper = *h;
     m->version++;
     for (int c = 0; c < 3; c++)
@@ -115,6 +100,8 @@ const struct kn_backend_ops kn_backend_cpu = {
     .set_state = set_state,
     .get_state = get_state,
     .train = cpu_train,
+    .losses = cpu_losses,
+    .set_losses = cpu_set_losses,
     .eval = cpu_eval,
     .get_gradients = get_gradients,
 };

@@ -5,30 +5,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "kernels/check.h"
 #include "kernels/cpu/plan.h"
 
 static int check_desc(const struct kn_plan_desc *d, const struct kn_images *im, struct hpo_err *err)
 {
-    const struct kn_tensor *in = &d->net->tensor[0];
-
     if (d->precision == KN_BF16 || d->precision == KN_FP16)
         return hpo_fail(err, HPO_ECONFIG, "%s on the CPU: it trains in fp32 (precision: auto, fp32)",
                         d->precision == KN_BF16 ? "bf16" : "fp16");
-    if (d->batch < 1 || d->eval_batch < 1 || d->models < 1 || d->threads < 0 || d->batch > 1 << 16 ||
-        d->eval_batch > 1 << 16)
-        return hpo_fail(err, HPO_ECONFIG,
-                        "batch %d, evaluation batch %d, %d models, %d threads: out of range",
-                        d->batch, d->eval_batch, d->models, d->threads);
-    if ((unsigned)d->optim >= KN_N_OPTIMS)
-        return hpo_fail(err, HPO_ECONFIG, "unknown optimizer %d", (int)d->optim);
-    if (d->net->rc || !d->net->n_weights)
-        return hpo_fail(err, HPO_ECONFIG, "the network has nothing to train");
-    if (im && (in->c != 3 || in->h != im->h || in->w != im->w || d->net->classes != im->classes))
-        return hpo_fail(err, HPO_ECONFIG,
-                        "the network is for %d x %d x %d images of %d classes, the data are "
-                        "3 x %d x %d of %d", in->c, in->h, in->w, d->net->classes, im->h, im->w,
-                        im->classes);
-    return HPO_OK;
+    return kn_check_desc(d, im ? im->h : 0, im ? im->w : 0, im ? im->classes : 0, err);
 }
 
 /* Everything but memory and machine code. */
@@ -211,8 +196,8 @@ void cpu_plan_free(struct kn_plan *plan)
     free(p->fetch.todo);
     free(p->model);
     free(p->runner);
-    free(p->train.item);
-    free(p->eval.item);
+    kn_bufs_release(&p->train);
+    kn_bufs_release(&p->eval);
     free(p->act);
     free(p->grad);
     free(p->eval_act);

@@ -9,69 +9,6 @@
 
 #define ALIGN 64u
 
-static size_t align_up(size_t n, size_t to)
-{
-    return (n + to - 1) / to * to;
-}
-
-int cpu_buf_add(struct cpu_bufs *b, size_t bytes, int first, int last)
-{
-    if (!bytes)
-        return -1;
-    if (b->n == b->cap) {
-        b->cap = b->cap ? 2 * b->cap : 64;
-        b->item = xrealloc(b->item, sizeof(*b->item) * (size_t)b->cap);
-    }
-    b->item[b->n] = (struct cpu_buf){.bytes = align_up(bytes, ALIGN), .first = first, .last = last};
-    return b->n++;
-}
-
-static void lives_until(struct cpu_bufs *b, int i, int last)
-{
-    if (b->item[i].last < last)
-        b->item[i].last = last;
-}
-
-static int larger_first(const void *a, const void *b)
-{
-    const struct cpu_buf *const *x = a, *const *y = b;
-
-    if ((*x)->bytes != (*y)->bytes)
-        return (*x)->bytes < (*y)->bytes ? 1 : -1;
-    return (*x > *y) - (*x < *y);
-}
-
-static bool collide(const struct cpu_buf *a, size_t offset, const struct cpu_buf *b)
-{
-    return a->first <= b->last && b->first <= a->last && offset < b->offset + b->bytes &&
-           b->offset < offset + a->bytes;
-}
-
-/* Greedy by size (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference",
- * 2020): the largest first, each at the lowest offset where it meets nothing of its time. */
-void cpu_bufs_place(struct cpu_bufs *b)
-{
-    struct cpu_buf **order = xcalloc((size_t)b->n + 1, sizeof(*order));
-
-    for (int i = 0; i < b->n; i++)
-        order[i] = &b->item[i];
-    qsort(order, (size_t)b->n, sizeof(*order), larger_first);
-    b->total = 0;
-    for (int i = 0; i < b->n; i++) {
-        size_t offset = 0;
-
-        for (int j = 0; j < i; j++)
-            if (collide(order[i], offset, order[j])) {
-                offset = order[j]->offset + order[j]->bytes;
-                j = -1; /* offsets only grow: it ends */
-            }
-        order[i]->offset = offset;
-        if (offset + order[i]->bytes > b->total)
-            b->total = offset + order[i]->bytes;
-    }
-    free(order);
-}
-
 /* What a node's backward pass reads of the forward pass. */
 static bool keeps_in(const struct cpu_node *n)
 {
@@ -107,19 +44,21 @@ static void plan_forward(struct cpu_plan *p)
         struct cpu_node *n = &p->node[i];
         bool back = p->tensor[n->out].grad;
 
-        p->act[n->out] = cpu_buf_add(&p->train, tensor_bytes(&p->tensor[n->out], p->base.batch), i,
-                                     i == p->n_nodes - 1 ? last : i);
+        p->act[n->out] = kn_buf_add(&p->train, tensor_bytes(&p->tensor[n->out], p->base.batch), i,
+                                    i == p->n_nodes - 1 ? last : i);
         if (p->act[n->in] >= 0)
-            lives_until(&p->train, p->act[n->in], back && keeps_in(n) ? 2 * last - i : i);
+            kn_buf_lives_until(&p->train, p->act[n->in], back && keeps_in(n) ? 2 * last - i : i);
         if (n->in2 >= 0 && p->act[n->in2] >= 0)
-            lives_until(&p->train, p->act[n->in2], back && keeps_in2(n) ? 2 * last - i : i);
+            kn_buf_lives_until(&p->train, p->act[n->in2], back && keeps_in2(n) ? 2 * last - i : i);
         if (back && keeps_out(n))
-            lives_until(&p->train, p->act[n->out], 2 * last - i);
+            kn_buf_lives_until(&p->train, p->act[n->out], 2 * last - i);
         if (n->kind == KN_BATCH_NORM)
-            n->saved = cpu_buf_add(&p->train, sizeof(float) * 7 * (size_t)p->tensor[n->in].blocks *
-                                                  (size_t)p->dev->block, i, 2 * last - i);
+            n->saved = kn_buf_add(&p->train,
+                                  sizeof(float) * 7 * (size_t)p->tensor[n->in].blocks *
+                                      (size_t)p->dev->block,
+                                  i, 2 * last - i);
         if (n->conv >= 0)
-            n->scratch = cpu_buf_add(&p->train, p->conv[n->conv].train.scratch, i, i);
+            n->scratch = kn_buf_add(&p->train, p->conv[n->conv].train.scratch, i, i);
     }
 }
 
@@ -136,13 +75,13 @@ static void plan_contribution(struct cpu_plan *p, int i, int in, bool may_alias,
         return;
     *ret_first = p->grad[in] < 0;
     if (!*ret_first) {
-        *ret_part = cpu_buf_add(&p->train, tensor_bytes(t, p->base.batch), now, now);
+        *ret_part = kn_buf_add(&p->train, tensor_bytes(t, p->base.batch), now, now);
     } else if (may_alias) {
         p->grad[in] = p->grad[n->out];
-        lives_until(&p->train, p->grad[in], 2 * p->n_nodes - t->producer);
+        kn_buf_lives_until(&p->train, p->grad[in], 2 * p->n_nodes - t->producer);
     } else {
-        p->grad[in] = cpu_buf_add(&p->train, tensor_bytes(t, p->base.batch), now,
-                                  2 * p->n_nodes - t->producer);
+        p->grad[in] = kn_buf_add(&p->train, tensor_bytes(t, p->base.batch), now,
+                                 2 * p->n_nodes - t->producer);
     }
 }
 
@@ -150,8 +89,8 @@ static void plan_backward(struct cpu_plan *p)
 {
     int f = p->n_nodes, logits = p->base.net->n_tensors - 1;
 
-    p->grad[logits] = cpu_buf_add(&p->train, tensor_bytes(&p->tensor[logits], p->base.batch), f,
-                                  f + 1);
+    p->grad[logits] =
+        kn_buf_add(&p->train, tensor_bytes(&p->tensor[logits], p->base.batch), f, f + 1);
     for (int i = f - 1; i >= 0; i--) {
         struct cpu_node *n = &p->node[i];
         int now = 2 * f - i;
@@ -169,13 +108,13 @@ static void plan_backward(struct cpu_plan *p)
             size_t scratch = max_size(c->weights.scratch, c->data.scratch);
 
             scratch = max_size(scratch, max_size(c->back.scratch, c->diff.scratch));
-            n->scratch_back = cpu_buf_add(&p->train, scratch, now, now);
+            n->scratch_back = kn_buf_add(&p->train, scratch, now, now);
             if (c->has_back)
-                n->weight_back = cpu_buf_add(&p->train, dn_md_bytes(dn_prim_weight(&c->data)), now,
-                                             now);
+                n->weight_back =
+                    kn_buf_add(&p->train, dn_md_bytes(dn_prim_weight(&c->data)), now, now);
             if (c->has_diff)
-                n->weight_diff = cpu_buf_add(&p->train, dn_md_bytes(dn_prim_weight(&c->weights)),
-                                             now, now);
+                n->weight_diff =
+                    kn_buf_add(&p->train, dn_md_bytes(dn_prim_weight(&c->weights)), now, now);
         }
     }
 }
@@ -184,23 +123,23 @@ static void plan_eval(struct cpu_plan *p)
 {
     int rows = p->base.eval_batch;
 
-    p->eval_act[0] = cpu_buf_add(&p->eval, tensor_bytes(&p->tensor[0], rows), 0, 0);
+    p->eval_act[0] = kn_buf_add(&p->eval, tensor_bytes(&p->tensor[0], rows), 0, 0);
     for (int i = 0; i < p->n_nodes; i++) {
         struct cpu_node *n = &p->node[i];
         bool in_place = n->in != 0 && p->tensor[n->in].uses == 1 &&
                         (n->kind == KN_RELU || n->kind == KN_DROPOUT ||
                          (n->kind == KN_BATCH_NORM && n->tail == CPU_TAIL_NONE));
 
-        lives_until(&p->eval, p->eval_act[n->in], i);
+        kn_buf_lives_until(&p->eval, p->eval_act[n->in], i);
         if (n->in2 >= 0)
-            lives_until(&p->eval, p->eval_act[n->in2], i);
+            kn_buf_lives_until(&p->eval, p->eval_act[n->in2], i);
         p->eval_act[n->out] =
             in_place ? p->eval_act[n->in]
-                     : cpu_buf_add(&p->eval, tensor_bytes(&p->tensor[n->out], rows), i, i);
+                     : kn_buf_add(&p->eval, tensor_bytes(&p->tensor[n->out], rows), i, i);
         if (n->conv >= 0)
-            n->eval_scratch = cpu_buf_add(&p->eval, p->conv[n->conv].infer.scratch, i, i);
+            n->eval_scratch = kn_buf_add(&p->eval, p->conv[n->conv].infer.scratch, i, i);
         else if (n->kind == KN_BATCH_NORM)
-            n->eval_scratch = cpu_buf_add(&p->eval, sizeof(float) * 2 * (size_t)p->widest, i, i);
+            n->eval_scratch = kn_buf_add(&p->eval, sizeof(float) * 2 * (size_t)p->widest, i, i);
     }
 }
 
@@ -213,7 +152,7 @@ static size_t state_bytes(const struct cpu_plan *p)
         const struct cpu_conv *c = &p->conv[i];
         size_t scratch = max_size(c->pack.scratch, c->unpack.scratch);
 
-        bytes = max_size(bytes, align_up(c->weight_bytes, ALIGN) + scratch);
+        bytes = max_size(bytes, kn_align_up(c->weight_bytes, ALIGN) + scratch);
     }
     return bytes;
 }
@@ -227,21 +166,13 @@ void cpu_plan_memory(struct cpu_plan *p)
     p->eval_act = xcalloc(n, sizeof(int));
     for (size_t i = 0; i < n; i++)
         p->act[i] = p->grad[i] = p->eval_act[i] = -1;
+    p->train.align = p->eval.align = ALIGN;
     plan_forward(p);
     plan_backward(p);
     plan_eval(p);
-    cpu_bufs_place(&p->train);
-    cpu_bufs_place(&p->eval);
+    kn_bufs_place(&p->train);
+    kn_bufs_place(&p->eval);
     p->train.total = max_size(p->train.total, state_bytes(p));
-}
-
-/* The next piece of the mapping; with base NULL only the size counts. */
-static void *take(char *base, size_t *at, size_t bytes, size_t alignment)
-{
-    size_t offset = align_up(*at, alignment);
-
-    *at = offset + bytes;
-    return base ? base + offset : NULL;
 }
 
 #define PAGE 4096u
@@ -254,22 +185,22 @@ size_t cpu_memory_bytes(struct cpu_plan *p, char *base)
     for (int i = 0; i < p->base.models; i++) {
         struct cpu_model *m = &p->model[i];
 
-        m->w = take(base, &at, w, PAGE);
-        m->g = take(base, &at, w, PAGE);
+        m->w = kn_take(base, &at, w, PAGE);
+        m->g = kn_take(base, &at, w, PAGE);
         for (int s = 0; s < kn_optim_slots(p->base.optim); s++)
-            m->slot[s] = take(base, &at, w, PAGE);
-        m->stats = take(base, &at, p->n_stats * sizeof(float), ALIGN);
+            m->slot[s] = kn_take(base, &at, w, PAGE);
+        m->stats = kn_take(base, &at, p->n_stats * sizeof(float), ALIGN);
         for (int b = 0; b < 2; b++) {
-            m->batch[b].index = take(base, &at, (size_t)p->base.batch * sizeof(int32_t), ALIGN);
-            m->batch[b].x = take(base, &at, x, PAGE);
+            m->batch[b].index = kn_take(base, &at, (size_t)p->base.batch * sizeof(int32_t), ALIGN);
+            m->batch[b].x = kn_take(base, &at, x, PAGE);
         }
     }
     for (int i = 0; i < p->n_runners; i++) {
         struct cpu_runner *r = &p->runner[i];
 
-        r->arena = take(base, &at, max_size(p->train.total, p->eval.total), PAGE);
-        r->partial = take(base, &at, sizeof(double) * 2 * (size_t)p->widest * (size_t)p->threads,
-                          PAGE);
+        r->arena = kn_take(base, &at, max_size(p->train.total, p->eval.total), PAGE);
+        r->partial =
+            kn_take(base, &at, sizeof(double) * 2 * (size_t)p->widest * (size_t)p->threads, PAGE);
     }
-    return align_up(at, PAGE);
+    return kn_align_up(at, PAGE);
 }

@@ -63,7 +63,7 @@ static void reduce(struct cpu_runner *r, const struct cpu_norm *a, const float *
 }
 
 static struct cpu_norm norm_of(const struct cpu_runner *r, const struct cpu_node *n,
-                               const struct saved *s, const struct cpu_bufs *bufs, const int *act,
+                               const struct saved *s, const struct kn_bufs *bufs, const int *act,
                                const float *input)
 {
     return (struct cpu_norm){.s = cpu_shape_of(r->p, &r->p->tensor[n->in]), .relu = n->relu,

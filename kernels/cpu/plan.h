@@ -15,6 +15,7 @@
 #include "kernels/backend.h"
 #include "kernels/cpu/dnnl_compat.h"
 #include "kernels/cpu/vec.h"
+#include "kernels/place.h"
 
 extern const struct kn_backend_ops kn_backend_cpu; /* backend.c; the registry declares its own */
 
@@ -73,17 +74,6 @@ struct cpu_calls { /* a runner's memory objects for a cpu_conv */
     struct dn_call train, infer, data, weights, pack, unpack, back, diff;
 };
 
-/* A buffer of the arena, alive from step first to step last. */
-struct cpu_buf {
-    size_t bytes, offset;
-    int first, last;
-};
-struct cpu_bufs {
-    struct cpu_buf *item;
-    int n, cap;
-    size_t total; /* bytes of the arena */
-};
-
 /* Where a trained parameter or statistic lies inside. */
 struct cpu_param {
     size_t offset, count; /* floats; whole blocks */
@@ -106,6 +96,7 @@ struct cpu_model {
     float *w, *g, *slot[KN_MAX_SLOTS], *stats;
     struct cpu_batch batch[2];
     int front; /* the batch that the next train call looks into first */
+    double loss_sum; /* of the steps since cpu_set_losses */
 };
 
 struct cpu_plan;
@@ -163,7 +154,7 @@ struct cpu_plan {
     size_t n_w, n_stats; /* floats of a model's arrays */
     int widest;          /* channels, whole blocks, of the widest tensor */
 
-    struct cpu_bufs train, eval;
+    struct kn_bufs train, eval;
     int *act, *grad;    /* buffer of each tensor in the training arena; -1: none */
     int *eval_act;      /* in the evaluation arena */
 
@@ -195,8 +186,6 @@ int cpu_choose(struct cpu_plan *p, struct hpo_err *err);
 void cpu_convs_release(struct cpu_plan *p);
 
 /* memory.c */
-int cpu_buf_add(struct cpu_bufs *b, size_t bytes, int first, int last);
-void cpu_bufs_place(struct cpu_bufs *b);
 void cpu_plan_memory(struct cpu_plan *p);
 size_t cpu_memory_bytes(struct cpu_plan *p, char *base);
 
@@ -253,12 +242,14 @@ void cpu_fetch_next(struct cpu_plan *p, const struct kn_batch *next);
 /* step.c: train and eval. */
 int cpu_train(struct kn_plan *p, const struct kn_batch *batch, const struct kn_batch *next,
               double *ret_loss, struct hpo_err *err);
+int cpu_losses(struct kn_plan *p, double *ret_sum, struct hpo_err *err);
+int cpu_set_losses(struct kn_plan *p, const double *sum, struct hpo_err *err);
 int cpu_eval(struct kn_plan *p, const int32_t *const *index, const int *n, float *const *ret_logits,
              struct hpo_err *err);
 
 /* ---- small helpers ---- */
 
-static inline float *cpu_ptr(const struct cpu_runner *r, const struct cpu_bufs *b, int i)
+static inline float *cpu_ptr(const struct cpu_runner *r, const struct kn_bufs *b, int i)
 {
     return i < 0 ? NULL : (float *)(r->arena + b->item[i].offset);
 }

@@ -1,20 +1,12 @@
 #include <string.h>
 
+#include "kernels/check.h"
 #include "kernels/cpu/plan.h"
 
 struct train_arg {
     const struct kn_batch *batch;
-    double *loss;
+    double *loss; /* NULL: not wanted */
 };
-
-static int check_index(const struct cpu_plan *p, const int32_t *index, int n, struct hpo_err *err)
-{
-    for (int i = 0; i < n; i++)
-        if (index[i] < 0 || index[i] >= p->images->n)
-            return hpo_fail(err, HPO_ECONFIG, "row %d of a data set of %lld images", (int)index[i],
-                            (long long)p->images->n);
-    return HPO_OK;
-}
 
 static bool fetched(const struct cpu_plan *p, const struct cpu_model *m, const struct cpu_batch *b,
                     const struct kn_batch *want)
@@ -47,9 +39,11 @@ static int train_model(struct cpu_runner *r, int i, const void *arg, struct hpo_
     const struct kn_batch *b = &a->batch[i];
     struct cpu_model *m = &r->p->model[i];
     struct cpu_batch *in = &m->batch[m->front];
+    double loss;
     int rc;
 
-    a->loss[i] = 0;
+    if (a->loss)
+        a->loss[i] = 0;
     if (!b->n)
         return HPO_OK;
     if (!fetched(r->p, m, in, b))
@@ -57,7 +51,10 @@ static int train_model(struct cpu_runner *r, int i, const void *arg, struct hpo_
     rc = cpu_forward(r, m, in->x, b->step, err);
     if (rc)
         return rc;
-    a->loss[i] = loss_and_gradient(r, m, b->index);
+    loss = loss_and_gradient(r, m, b->index);
+    m->loss_sum += loss;
+    if (a->loss)
+        a->loss[i] = loss;
     rc = cpu_backward(r, m, in->x, b->step, err);
     if (!rc)
         cpu_update(r, m, b->lr, b->step);
@@ -69,22 +66,10 @@ int cpu_train(struct kn_plan *plan, const struct kn_batch *batch, const struct k
 {
     struct cpu_plan *p = (struct cpu_plan *)plan;
     struct train_arg arg = {batch, ret_loss};
-    int rc = HPO_OK;
+    int rc = kn_check_train(plan, batch, p->images->n, err);
 
-    for (int i = 0; i < p->base.models && !rc; i++) {
-        if (batch[i].n && batch[i].n != p->base.batch)
-            rc = hpo_fail(err, HPO_ECONFIG, "a training batch of %d rows in a plan for %d",
-                          batch[i].n, p->base.batch);
-        else
-            rc = check_index(p, batch[i].index, batch[i].n, err);
-        if (!rc && next && next[i].n) {
-            if (next[i].n != p->base.batch)
-                rc = hpo_fail(err, HPO_ECONFIG, "a training batch of %d rows in a plan for %d",
-                              next[i].n, p->base.batch);
-            else
-                rc = check_index(p, next[i].index, next[i].n, err);
-        }
-    }
+    if (!rc && next)
+        rc = kn_check_train(plan, next, p->images->n, err);
     if (rc)
         return rc;
     cpu_fetch_wait(p);
@@ -98,6 +83,24 @@ int cpu_train(struct kn_plan *plan, const struct kn_batch *batch, const struct k
         m->front = !m->front;
     }
     return rc;
+}
+
+int cpu_losses(struct kn_plan *plan, double *ret_sum, struct hpo_err *err HPO_UNUSED)
+{
+    const struct cpu_plan *p = (const struct cpu_plan *)plan;
+
+    for (int i = 0; i < p->base.models; i++)
+        ret_sum[i] = p->model[i].loss_sum;
+    return HPO_OK;
+}
+
+int cpu_set_losses(struct kn_plan *plan, const double *sum, struct hpo_err *err HPO_UNUSED)
+{
+    struct cpu_plan *p = (struct cpu_plan *)plan;
+
+    for (int i = 0; i < p->base.models; i++)
+        p->model[i].loss_sum = sum[i];
+    return HPO_OK;
 }
 
 struct eval_arg {
@@ -137,14 +140,7 @@ int cpu_eval(struct kn_plan *plan, const int32_t *const *index, const int *n,
 {
     struct cpu_plan *p = (struct cpu_plan *)plan;
     struct eval_arg arg = {index, n, ret_logits};
-    int rc = HPO_OK;
+    int rc = kn_check_eval(plan, index, n, p->images->n, err);
 
-    for (int i = 0; i < p->base.models && !rc; i++) {
-        if (n[i] < 0 || n[i] > p->base.eval_batch)
-            rc = hpo_fail(err, HPO_ECONFIG, "an evaluation batch of %d rows in a plan for %d", n[i],
-                          p->base.eval_batch);
-        else
-            rc = check_index(p, index[i], n[i], err);
-    }
     return rc ? rc : cpu_pool_run(p, eval_model, &arg, err);
 }

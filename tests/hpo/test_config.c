@@ -28,7 +28,7 @@ static void test_defaults(void **state)
     assert_true(isnan(f.c.study.timeout));
     assert_int_equal(f.c.study.direction, 1);
     assert_string_equal(metric_registry[f.c.metric]->plugin.name, "accuracy");
-    assert_string_equal(type_of(f.c.sampler.part), "random");
+    assert_string_equal(type_of(f.c.sampler.part), "auto");
     assert_string_equal(type_of(f.c.pruner), "fold");
     assert_string_equal(f.c.devices.use, "auto");
     assert_int_equal(f.c.devices.threads, -1);
@@ -168,7 +168,7 @@ static void test_many_mistakes(void **state)
                               "loss.label_smoothing, optimizer.momentm, data.image_size\n"
                               "s.yaml:26:16: sampler.lag: '-1' is not allowed here: a whole number "
                               "from 0 to 1024\n"
-                              "s.yaml:26:20: unknown key 'lags' in sampler of type random, did you mean "
+                              "s.yaml:26:20: unknown key 'lags' in sampler of type auto, did you mean "
                               "'lag'? known keys: type, lag, duplicates\n"
                               "s.yaml:27:13: unknown key 'tpye' in objective of type training, did "
                               "you mean 'type'? known keys: type\n");

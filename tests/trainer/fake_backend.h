@@ -15,6 +15,7 @@ struct fake_model {
     struct kn_hyper hyper;
     struct kn_state state;
     int32_t *promised; /* the rows announced as the next batch; NULL: none were */
+    double loss_sum;
     bool set;
 };
 
@@ -44,6 +45,7 @@ static struct {
     int nan_at;      /* the train call of this number of a plan returns NaN; -1: none */
     int nan_eval;    /* this eval call returns NaN */
     int no_memory;   /* so many compiles fail */
+    bool async;      /* plans tell losses only when asked */
     int trains, evals, compiles, frees, opens, closes;
 } fake;
 
@@ -131,8 +133,8 @@ static int fake_compile(struct kn_dev *d, const struct kn_plan_desc *desc, void 
         p->model[m].promised = calloc((size_t)desc->batch, sizeof(int32_t));
     }
     fake.compiles++;
-    extern const struct kn_backend_ops fake_backend;
-    p->base.ops = &fake_backend;
+    extern const struct kn_backend_ops fake_backend, fake_async_backend;
+    p->base.ops = fake.async ? &fake_async_backend : &fake_backend;
     fake.plan = p;
     fake.bytes += fake_estimate(d, desc);
     *ret = &p->base;
@@ -240,6 +242,7 @@ static int fake_train(struct kn_plan *base, const struct kn_batch *batch,
 {
     struct fake_plan *p = (struct fake_plan *)base;
     int training = 0;
+    double loss;
 
     (void)err;
     for (int i = 0; i < base->models; i++) {
@@ -250,20 +253,39 @@ static int fake_train(struct kn_plan *base, const struct kn_batch *batch,
         if (p->announced && batch[i].n)
             assert_memory_equal(m->promised, batch[i].index,
                                 (size_t)base->batch * sizeof(int32_t));
-        ret_loss[i] = batch[i].n ? fake_step(p, m, &batch[i]) : 0;
+        loss = batch[i].n ? fake_step(p, m, &batch[i]) : 0;
         training += batch[i].n > 0;
         fake_log(fake.train, &fake.n_train,
                  &(struct fake_call){.model = i, .fold = m->hyper.fold, .n = batch[i].n,
                                      .epoch = batch[i].epoch, .step = batch[i].step,
                                      .lr = batch[i].lr}, batch[i].index);
         if (fake.trains == fake.nan_at && batch[i].n)
-            ret_loss[i] = NAN;
+            loss = NAN;
+        m->loss_sum += loss;
+        if (ret_loss)
+            ret_loss[i] = loss;
         if (next && next[i].n)
             memcpy(m->promised, next[i].index, (size_t)base->batch * sizeof(int32_t));
     }
     assert_true(training > 0);
     p->announced = next != NULL;
     fake.trains++;
+    return 0;
+}
+
+static int fake_losses(struct kn_plan *base, double *ret_sum, struct hpo_err *err)
+{
+    (void)err;
+    for (int i = 0; i < base->models; i++)
+        ret_sum[i] = ((struct fake_plan *)base)->model[i].loss_sum;
+    return 0;
+}
+
+static int fake_set_losses(struct kn_plan *base, const double *sum, struct hpo_err *err)
+{
+    (void)err;
+    for (int i = 0; i < base->models; i++)
+        ((struct fake_plan *)base)->model[i].loss_sum = sum[i];
     return 0;
 }
 
@@ -291,23 +313,28 @@ static int fake_eval(struct kn_plan *base, const int32_t *const *index, const in
     return 0;
 }
 
-extern const struct kn_backend_ops fake_backend;
-const struct kn_backend_ops fake_backend = {
-    .plugin = {"fake", "for tests", 0, NULL},
-    .count = fake_count,
-    .describe = fake_describe,
-    .open = fake_open,
-    .close = fake_close,
-    .data_open = fake_data_open,
-    .data_close = fake_data_close,
-    .estimate = fake_estimate,
-    .compile = fake_compile,
-    .plan_free = fake_plan_free,
-    .set_hyper = fake_set_hyper,
-    .set_state = fake_set_state,
-    .get_state = fake_get_state,
-    .train = fake_train,
+/* Both ways of telling losses: at once, and when asked. The plan's ops are those it was opened with. */
+#define FAKE_OPS \
+    .plugin = {"fake", "for tests", 0, NULL}, \
+    .count = fake_count, \
+    .describe = fake_describe, \
+    .open = fake_open, \
+    .close = fake_close, \
+    .data_open = fake_data_open, \
+    .data_close = fake_data_close, \
+    .estimate = fake_estimate, \
+    .compile = fake_compile, \
+    .plan_free = fake_plan_free, \
+    .set_hyper = fake_set_hyper, \
+    .set_state = fake_set_state, \
+    .get_state = fake_get_state, \
+    .train = fake_train, \
+    .losses = fake_losses, \
+    .set_losses = fake_set_losses, \
     .eval = fake_eval,
-};
+
+extern const struct kn_backend_ops fake_backend, fake_async_backend;
+const struct kn_backend_ops fake_backend = {FAKE_OPS};
+const struct kn_backend_ops fake_async_backend = {FAKE_OPS .async = true};
 
 #endif

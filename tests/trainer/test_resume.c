@@ -55,6 +55,47 @@ static void pause_epoch_first(void **state)
     pause_everywhere(f, TR_EPOCH_FIRST);
 }
 
+/* A device that works by itself is asked now and then: how often shows in no bit. */
+static void asked_seldom(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int order = 0; order < 2; order++) {
+        struct tr_job job = tiny_job(&f->t, order ? TR_EPOCH_FIRST : TR_FOLD_FIRST);
+        struct tr_epoch curve[3 * EPOCHS];
+        struct tr_result want, got;
+
+        fake.async = false;
+        assert_int_equal(train(f, &job, &want), 0);
+        memcpy(curve, f->t.epoch, sizeof(curve));
+        tiny_clear_dir(&f->t);
+        tiny_forget(&f->t);
+        tr_session_close(f->s);
+        assert_int_equal(tr_session_open(&fake_backend, 0, 2, &f->s, NULL), 0);
+        fake.async = true;
+        assert_int_equal(train(f, &job, &got), 0);
+        assert_same_result(&want, &got);
+        for (int i = 0; i < 3 * EPOCHS; i++)
+            assert_same_epoch(&f->t.epoch[i], &curve[i]);
+        tiny_clear_dir(&f->t);
+        tiny_forget(&f->t);
+    }
+    tr_session_close(f->s);
+    assert_int_equal(tr_session_open(&fake_backend, 0, 2, &f->s, NULL), 0);
+    pause_everywhere(f, TR_FOLD_FIRST);
+}
+
+static void asked_seldom_nan(void **state)
+{
+    struct fixture *f = *state;
+    struct tr_job job = tiny_job(&f->t, TR_FOLD_FIRST);
+    struct tr_result got;
+
+    fake.async = true;
+    fake.nan_at = 1;
+    assert_int_equal(train(f, &job, &got), HPO_ENUMERIC);
+}
+
 /* Pausing at every poll of every attempt still ends. */
 static void pause_always(void **state)
 {
@@ -256,7 +297,7 @@ static void leftovers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH(pause_fold_first),
+        WITH(pause_fold_first), WITH(asked_seldom), WITH(asked_seldom_nan),
         WITH(pause_epoch_first),
         WITH(pause_always),
         WITH(pause_at_report),

@@ -25,6 +25,8 @@ extern const struct objective_ops objective_command;
 #define HEAD "study: {direction: minimize}\n" SPACE
 
 static char dir[64];
+static const struct hpo_point *past; /* what an earlier attempt reported */
+static int n_past;
 
 static int setup(void **state)
 {
@@ -69,7 +71,14 @@ static int run(const char *script, const char *options, struct listener *l,
                struct objective_result *ret, struct hpo_err *err)
 {
     static const double values[] = {0.25, 0, 0.5};
-    struct objective_trial t = {7, values, dir, on_report, on_poll, l};
+    struct objective_trial t = {.number = 7,
+                                .values = values,
+                                .past = past,
+                                .n_past = n_past,
+                                .dir = dir,
+                                .report = on_report,
+                                .poll = on_poll,
+                                .arg = l};
     struct config_fixture f = {0};
     struct objective o = {
         .ops = &objective_command, .config = &f.c, .site = {"cpu", "cpu", 0, 2, 1}};
@@ -99,7 +108,7 @@ static void test_words(void **state)
     struct config_fixture f = {0};
     struct objective o = {.ops = &objective_command, .config = &f.c, .site.device = "cuda:1"};
     double sgd[] = {1e-3, 0, 0.5}, adam[] = {1e-3, 1, NAN};
-    struct objective_trial t = {3, sgd, "/d"};
+    struct objective_trial t = {.number = 3, .values = sgd, .dir = "/d"};
     const char **w;
 
     assert_int_equal(
@@ -209,6 +218,30 @@ static void test_folds(void **state)
     assert_int_equal(l.step[5], 5);
     assert_int_equal(r.n_folds, 2);
     assert_true(r.folds[1].value == 11 && r.folds[1].epoch == 2 && r.value == 6);
+    /* A step too far would be taken for the next fold's. */
+    assert_int_not_equal(run("echo '{\"fold\": 0, \"step\": 3, \"value\": 1}'; sleep 1000\n",
+                             ", folds: 2, steps: 3", &l, &r, &err), 0);
+    assert_non_null(strstr(err.msg, "step 3"));
+}
+
+/* A program that goes on from a checkpoint of its own: what it had reported before counts. */
+static void test_goes_on(void **state)
+{
+    static const struct hpo_point before[] = {{0, 5}, {1, 0.5}, {2, 7}, {3, 9}};
+    struct listener l = {.stop_at = -1};
+    struct objective_result r;
+    struct hpo_err err;
+
+    past = before;
+    n_past = 3;
+    assert_int_equal(run("echo '{\"step\": 3, \"value\": 4}'\n", "", &l, &r, &err), 0);
+    assert_true(r.value == 0.5);
+    n_past = 4;
+    assert_int_equal(run("echo '{\"fold\": 1, \"step\": 2, \"value\": 1}'\n", ", folds: 2, steps: 3", &l,
+                         &r, &err), 0);
+    n_past = 0;
+    assert_int_equal(r.n_folds, 2);
+    assert_true(r.folds[0].value == 0.5 && r.folds[0].epoch == 1 && r.folds[1].value == 1);
 }
 
 static void test_failures(void **state)
@@ -218,6 +251,7 @@ static void test_failures(void **state)
         {"kill -9 $$", "killed by signal 9"},
         {"echo nothing", "without a value"},
         {"", "without a value"},
+        {"echo 'no disk'; echo '{\"step\": 0, \"value\": 1}'; exit 1", "status 1: no disk"},
     };
     struct listener l = {.stop_at = -1};
     struct objective_result r;
@@ -332,7 +366,8 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_words),         CASE(test_mistakes),   CASE(test_environment), CASE(test_reports),
-        CASE(test_folds),         CASE(test_failures),   CASE(test_pruned),      CASE(test_deaf),
+        CASE(test_folds),
+        CASE(test_goes_on),         CASE(test_failures),   CASE(test_pruned),      CASE(test_deaf),
         CASE(test_worker_killed), CASE(test_long_lines),
     };
 

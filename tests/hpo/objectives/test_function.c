@@ -50,7 +50,8 @@ static int run(const char *text, const double *values, struct listener *l,
 {
     struct config_fixture f = {0};
     struct objective o = {.ops = &objective_function, .config = &f.c};
-    struct objective_trial t = {7, values, "/", on_report, on_poll, l};
+    struct objective_trial t = {
+        .number = 7, .values = values, .dir = "/", .report = on_report, .poll = on_poll, .arg = l};
     struct hpo_err err = {0};
     int rc = config_open(&f, text);
 

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 
-#include "base/rng.h"
 #include "curves.h"
 
 #define SETS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -340,103 +339,6 @@ static void test_many(void **state)
     curves_close(&c);
 }
 
-/* A random study; the points of a trial are random walks downwards. */
-static struct hpo_trial *walk(struct curves *c, struct hpo_rng *r, int epochs)
-{
-    const struct pruner *p = &c->pruner;
-    struct hpo_trial *t = past_add(&c->past, &c->space, NULL, HPO_TRIAL_COMPLETE);
-    struct hpo_point *x = ARENA_ARRAY(&c->arena, struct hpo_point, p->folds * p->fold_steps);
-    double level = 1 + hpo_rng_uniform(r);
-
-    t->value = 0;
-    for (int f = 0; f < p->folds; f++) {
-        double at = level + 1, best = INFINITY;
-
-        for (int e = 0; e < epochs; e++) {
-            at -= (at - level) * 0.5 * hpo_rng_uniform(r) - 0.02 * hpo_rng_normal(r);
-            x[t->n_points++] = (struct hpo_point){f * p->fold_steps + e, at};
-            best = fmin(best, at);
-        }
-        t->value += best / p->folds;
-    }
-    t->points = x;
-    return t;
-}
-
-/* The mean of the best reports of its folds so far, the last one's counted by its share. */
-static double standing(const struct pruner *p, const struct hpo_trial *t, int n)
-{
-    double best[8], sum = 0;
-    int last = (int)t->points[n - 1].step / p->fold_steps;
-    double share = (double)(t->points[n - 1].step % p->fold_steps + 1) / p->fold_steps;
-
-    for (int f = 0; f <= last; f++)
-        best[f] = INFINITY;
-    for (int i = 0; i < n; i++)
-        best[t->points[i].step / p->fold_steps] =
-            fmin(best[t->points[i].step / p->fold_steps], t->points[i].value);
-    for (int f = 0; f < last; f++)
-        sum += best[f];
-    return last ? (sum + share * best[last]) / (last + share) : best[0];
-}
-
-/* In random studies: a trial that at its last report is at least as good as the best one was there
- * goes on; the direction does not matter; scale and offset do not; stopping needs `reports`. */
-static void test_properties(void **state)
-{
-    int stopped = 0, asked = 0;
-
-    for (uint64_t round = 0; round < 300; round++) {
-        struct hpo_rng r = hpo_rng_for(round, -1, -1, "fold", 0);
-        int epochs = 2 + (int)hpo_rng_below(&r, 5), n = 3 + (int)hpo_rng_below(&r, 20);
-        const struct hpo_trial *best;
-        struct curves c, twin;
-        struct hpo_trial *t;
-
-        open_fold(&c, SETS("error_rate", "0.2"), 1 + (int)hpo_rng_below(&r, 4), epochs);
-        open_fold(&twin, SETS("error_rate", "0.2"), c.pruner.folds, epochs);
-        twin.pruner.maximize = true; /* points come flipped: the answers are the same */
-        for (int i = 0; i < n; i++)
-            walk(&c, &r, epochs);
-        best = hpo_history_best(&c.past.h);
-        for (int i = 0; i < n; i++) {
-            const struct hpo_trial *from = c.past.h.trials[i];
-            struct hpo_trial *to = past_add(&twin.past, &twin.space, NULL, from->state);
-            struct hpo_point *x = ARENA_ARRAY(&twin.arena, struct hpo_point, from->n_points);
-
-            to->n_points = from->n_points;
-            to->points = x;
-            to->value = from->value * 8 + 16;
-            for (int j = 0; j < from->n_points; j++)
-                x[j] = (struct hpo_point){from->points[j].step, from->points[j].value * 8 + 16};
-        }
-        t = walk(&c, &r, epochs);
-        t->state = HPO_TRIAL_RUNNING;
-        for (t->n_points = 1; t->n_points <= c.pruner.folds * epochs; t->n_points++) {
-            struct hpo_point x[64];
-            struct hpo_trial scaled = *t;
-            bool stop = curves_ask(&c, t);
-
-            for (int j = 0; j < t->n_points; j++)
-                x[j] = (struct hpo_point){t->points[j].step, t->points[j].value * 8 + 16};
-            scaled.points = x;
-            assert_int_equal(curves_ask(&twin, &scaled), stop);
-            asked++;
-            stopped += stop;
-            if (stop) {
-                assert_true(n >= 5 && t->n_points >= 2 && t->n_points < c.pruner.folds * epochs);
-                assert_true(standing(&c.pruner, t, t->n_points) >
-                            standing(&c.pruner, best, t->n_points));
-                assert_true(standing(&c.pruner, t, t->n_points - 1) >
-                            standing(&c.pruner, best, t->n_points - 1));
-            }
-        }
-        curves_close(&c);
-        curves_close(&twin);
-    }
-    assert_true(stopped > 200 && asked - stopped > 200); /* both do come up */
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,7 +357,6 @@ int main(void)
         cmocka_unit_test(test_end),
         cmocka_unit_test(test_unknown_steps),
         cmocka_unit_test(test_many),
-        cmocka_unit_test(test_properties),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,12 +50,12 @@ static void near(double a, double b)
 static void test_states(void **state)
 {
     const struct row rows[] = {
-        {HPO_TRIAL_COMPLETE, 0.0, 0},        {HPO_TRIAL_COMPLETE, 0.1, 1},
-        {HPO_TRIAL_COMPLETE, 0.2, 0.4},      {HPO_TRIAL_PRUNED, 0.3, 0.1},
-        {HPO_TRIAL_PRUNED, 0.4, 0.7},        {HPO_TRIAL_PRUNED, 0.5, 30},
-        {HPO_TRIAL_PRUNED, 0.6, NAN},        {HPO_TRIAL_FAIL, 0.7, NAN},
-        {HPO_TRIAL_RUNNING, 0.8, NAN},       {HPO_TRIAL_WAITING, 0.9, NAN},
-        {HPO_TRIAL_WAITING, NAN, NAN},       {HPO_TRIAL_COMPLETE, 1, -INFINITY},
+        {HPO_TRIAL_COMPLETE, 0.0, 0},         {HPO_TRIAL_COMPLETE, 0.1, 1},
+        {HPO_TRIAL_COMPLETE, 0.2, 0.4},       {HPO_TRIAL_PRUNED, 0.3, 0.1},
+        {HPO_TRIAL_PRUNED, 0.4, 0.7},         {HPO_TRIAL_PRUNED, 0.5, 30},
+        {HPO_TRIAL_PRUNED, 0.6, NAN},         {HPO_TRIAL_FAIL, 0.7, NAN},
+        {HPO_TRIAL_RUNNING, 0.8, NAN},        {HPO_TRIAL_WAITING, 0.9, NAN},
+        {HPO_TRIAL_WAITING, NAN, NAN},        {HPO_TRIAL_COMPLETE, 1, -INFINITY},
         {HPO_TRIAL_COMPLETE, 0.55, INFINITY}, {HPO_TRIAL_COMPLETE, 7, -100},
     };
     const double want[] = {0, 1, 0.4, 0.4, 0.7, 1, 1, 1, 0, 1};
@@ -102,7 +102,8 @@ static void test_nothing_complete(void **state)
 
 static void test_scales(void **state)
 {
-    const struct row equal[] = {{HPO_TRIAL_COMPLETE, 0.1, 0.1 + 0.2}, {HPO_TRIAL_COMPLETE, 0.2, .3}};
+    const struct row equal[] = {{HPO_TRIAL_COMPLETE, 0.1, 0.1 + 0.2},
+                                {HPO_TRIAL_COMPLETE, 0.2, .3}};
     const struct row huge[] = {{HPO_TRIAL_COMPLETE, 0.1, 1e308}, {HPO_TRIAL_COMPLETE, 0.2, -1e308}};
     const struct row tiny[] = {{HPO_TRIAL_COMPLETE, 0.1, 1e-300}, {HPO_TRIAL_COMPLETE, 0.2, 0}};
     struct gp_trials t = READ(equal);
@@ -158,8 +159,8 @@ static int release(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_states),  cmocka_unit_test(test_nothing_complete),
-        cmocka_unit_test(test_scales),  cmocka_unit_test(test_outlier),
+        cmocka_unit_test(test_states), cmocka_unit_test(test_nothing_complete),
+        cmocka_unit_test(test_scales), cmocka_unit_test(test_outlier),
         cmocka_unit_test(test_cap),
     };
 

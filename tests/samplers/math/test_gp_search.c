@@ -21,8 +21,8 @@ struct scene {
     double *coords, *y;
 };
 
-static void scene_init(struct scene *z, const struct hpo_space *space,
-                       double (*f)(const double *), int n)
+static void scene_init(struct scene *z, const struct hpo_space *space, double (*f)(const double *),
+                       int n)
 {
     struct hpo_rng rng = hpo_rng_for(3, -1, -1, "test", 0);
     double *weights, *x, values[8];
@@ -32,7 +32,7 @@ static void scene_init(struct scene *z, const struct hpo_space *space,
     gp_space_init(&z->space, space, &arena);
     weights = ARENA_ARRAY(&arena, double, z->space.d);
     x = ARENA_ARRAY(&arena, double, n *gp_width(&z->space.shape));
-    z->coords = ARENA_ARRAY(&arena, double, n *z->space.d);
+    z->coords = ARENA_ARRAY(&arena, double, n * z->space.d);
     z->y = ARENA_ARRAY(&arena, double, n);
     z->search = (struct gp_search){&z->gp, &z->space, INFINITY, z->coords, z->y, n, false, true};
     for (int j = 0; j < z->space.d; j++)
@@ -110,9 +110,9 @@ static void test_discrete(void **state)
     for (int c = 0; c < 4; c++)
         for (int i = 0; i <= 600; i += 3)
             for (int w = 0; w < 100; w++)
-                highest = fmax(highest, promise(&z, (double[]){gp_axis_at(&z.space.axes[0], i),
-                                                               gp_axis_at(&z.space.axes[1], w),
-                                                               c}));
+                highest =
+                    fmax(highest, promise(&z, (double[]){gp_axis_at(&z.space.axes[0], i),
+                                                         gp_axis_at(&z.space.axes[1], w), c}));
     for (int seed = 0; seed < 10; seed++) {
         struct hpo_rng rng = hpo_rng_for((uint64_t)seed, -1, -1, "test", 0);
         int n = gp_search(&z.search, &rng, &found, &arena);
@@ -201,8 +201,10 @@ static int release(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finds_the_maximum), cmocka_unit_test(test_discrete),
-        cmocka_unit_test(test_conditional),       cmocka_unit_test(test_exhausted),
+        cmocka_unit_test(test_finds_the_maximum),
+        cmocka_unit_test(test_discrete),
+        cmocka_unit_test(test_conditional),
+        cmocka_unit_test(test_exhausted),
         cmocka_unit_test(test_chance),
     };
 

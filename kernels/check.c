@@ -1,0 +1,87 @@
+#include "kernels/check.h"
+
+#include <math.h>
+
+int kn_check_desc(const struct kn_plan_desc *d, int h, int w, int classes, struct hpo_err *err)
+{
+    const struct kn_tensor *in = &d->net->tensor[0];
+
+    if (d->batch < 1 || d->eval_batch < 1 || d->models < 1 || d->threads < 0 ||
+        d->batch > 1 << 16 || d->eval_batch > 1 << 16 || d->models > 1 << 12)
+        return hpo_fail(err, HPO_ECONFIG,
+                        "batch %d, evaluation batch %d, %d models, %d threads: out of range",
+                        d->batch, d->eval_batch, d->models, d->threads);
+    if ((unsigned)d->optim >= KN_N_OPTIMS)
+        return hpo_fail(err, HPO_ECONFIG, "unknown optimizer %d", (int)d->optim);
+    if (d->net->rc || !d->net->n_weights)
+        return hpo_fail(err, HPO_ECONFIG, "the network has nothing to train");
+    if (h && (in->c != 3 || in->h != h || in->w != w || d->net->classes != classes))
+        return hpo_fail(err, HPO_ECONFIG,
+                        "the network is for %d x %d x %d images of %d classes, the data are "
+                        "3 x %d x %d of %d",
+                        in->c, in->h, in->w, d->net->classes, h, w, classes);
+    return HPO_OK;
+}
+
+int kn_check_model(const struct kn_plan *p, int model, struct hpo_err *err)
+{
+    if (model < 0 || model >= p->models)
+        return hpo_fail(err, HPO_ECONFIG, "model %d of %d", model, p->models);
+    return HPO_OK;
+}
+
+int kn_check_hyper(const struct kn_plan *p, const struct kn_hyper *h, struct hpo_err *err)
+{
+    if (h->optim.kind != p->optim)
+        return hpo_fail(err, HPO_ECONFIG, "the optimizer is not the plan's");
+    for (int i = 0; i < p->net->n_rates; i++)
+        if (!(h->rates[i] >= 0 && h->rates[i] < 1))
+            return hpo_fail(err, HPO_ECONFIG, "a dropout rate is 0 or more and below 1, not %g",
+                            (double)h->rates[i]);
+    for (int c = 0; c < 3; c++)
+        if (!(h->std[c] > 0) || !isfinite(h->mean[c]))
+            return hpo_fail(err, HPO_ECONFIG, "channel %d: mean %g, deviation %g", c,
+                            (double)h->mean[c], (double)h->std[c]);
+    if (h->augment.crop_padding < 0 || h->augment.crop_padding > 1 << 14)
+        return hpo_fail(err, HPO_ECONFIG, "a crop padding of %d", h->augment.crop_padding);
+    return HPO_OK;
+}
+
+static int check_rows(const int32_t *index, int n, int64_t images, struct hpo_err *err)
+{
+    for (int i = 0; i < n; i++)
+        if (index[i] < 0 || index[i] >= images)
+            return hpo_fail(err, HPO_ECONFIG, "row %d of a data set of %lld images", (int)index[i],
+                            (long long)images);
+    return HPO_OK;
+}
+
+int kn_check_train(const struct kn_plan *p, const struct kn_batch *batch, int64_t images,
+                   struct hpo_err *err)
+{
+    int rc = HPO_OK;
+
+    for (int m = 0; m < p->models && !rc; m++) {
+        if (batch[m].n && batch[m].n != p->batch)
+            rc = hpo_fail(err, HPO_ECONFIG, "a training batch of %d rows in a plan for %d",
+                          batch[m].n, p->batch);
+        else
+            rc = check_rows(batch[m].index, batch[m].n, images, err);
+    }
+    return rc;
+}
+
+int kn_check_eval(const struct kn_plan *p, const int32_t *const *index, const int *n, int64_t images,
+                  struct hpo_err *err)
+{
+    int rc = HPO_OK;
+
+    for (int m = 0; m < p->models && !rc; m++) {
+        if (n[m] < 0 || n[m] > p->eval_batch)
+            rc = hpo_fail(err, HPO_ECONFIG, "an evaluation batch of %d rows in a plan for %d", n[m],
+                          p->eval_batch);
+        else
+            rc = check_rows(index[m], n[m], images, err);
+    }
+    return rc;
+}

@@ -9,19 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "hpo/spawn.h"
 
 #define TICK_S 0.1
 #define PAUSE_LIMIT_S 1.6 /* with what follows, an interrupt ends within two seconds */
-#define GOODBYE_LIMIT_S 0.3
-#define MAX_DEATHS 3
 #define MAX_DEVICES 256
-#define STOP_LIMIT_S 10 /* for a trial that was told to stop; then its worker is taken for stuck \
-                         */
 
 const char *run_end_name(enum run_end end)
 {
@@ -36,145 +30,6 @@ const char *run_end_name(enum run_end end)
     };
 
     return names[end];
-}
-
-static int start_worker(struct run *r, struct worker_proc *w, struct hpo_err *err)
-{
-    int rc = spawn_worker(r->o->program, r->o->lock_fd, &w->pid, &w->fd, err);
-    cJSON *m;
-
-    if (rc)
-        return rc;
-    w->ready = false;
-    m = message_new("open");
-    json_put_string(m, "study", r->o->study_file);
-    json_put_string(m, "device", w->device->name);
-    json_put_string(m, "backend", w->device->kind);
-    json_put_number(m, "index", w->device->index);
-    json_put_number(m, "threads", w->device->threads);
-    json_put_number(m, "slots", w->device->slots);
-    message_send(w->fd, m); /* a worker that is gone already shows up in poll */
-    return 0;
-}
-
-static int worker_gone(struct run *r, struct worker_proc *w, struct hpo_err *err)
-{
-    char how[128];
-    int status = 0, rc = 0;
-
-    close(w->fd);
-    w->fd = -1;
-    kill(w->pid, SIGKILL); /* it may have closed its end and be stuck */
-    waitpid(w->pid, &status, 0);
-    message_reader_release(&w->in);
-    describe_exit(status, how, sizeof(how));
-    for (int i = 0; i < w->device->slots && !rc; i++) {
-        struct study_trial *t = run_held_by(r, &w->slot[i]);
-        char reason[256];
-
-        w->slot[i].ready = false;
-        if (!t)
-            continue;
-        if (w->slot[i].stopped > 0) { /* it was to end anyway, and may be why the worker hung */
-            rc = run_end_stopped(r, &w->slot[i], clock_monotonic() - w->slot[i].since, err);
-            continue;
-        }
-        if (r->pausing || ++t->idle_deaths < MAX_DEATHS) {
-            if (!r->pausing)
-                run_note(
-                    r,
-                    "the worker on %s %s while training trial %d: it goes on from its checkpoint",
-                    w->device->name, how, t->t.number);
-            study_release(r->study, t);
-            run_vacate(&w->slot[i]);
-        } else {
-            snprintf(reason, sizeof(reason), "its worker died %d times, the last time it %s",
-                     MAX_DEATHS, how);
-            rc = run_end_trial(r, &w->slot[i], HPO_TRIAL_FAIL, NULL, reason, t->t.seconds, err);
-        }
-    }
-    if (rc || r->pausing || w->given_up)
-        return rc;
-    if (!w->ready && ++w->early_deaths >= MAX_DEATHS) {
-        w->given_up = true;
-        run_note(r,
-                 "the worker on %s %s before it was ready, %d times: going on without this device",
-                 w->device->name, how, MAX_DEATHS);
-        return 0;
-    }
-    return start_worker(r, w, err);
-}
-
-/* When a worker dies, all that trained in it are suspected. Those that lost all deaths but the last
- * without a report in between train alone the next time, so that only the guilty one fails. */
-static bool is_suspect(const struct study_trial *t)
-{
-    return t->idle_deaths >= MAX_DEATHS - 1;
-}
-
-static bool holds_suspect(const struct run *r, const struct worker_proc *w)
-{
-    for (int i = 0; i < w->device->slots; i++) {
-        const struct study_trial *t = run_held_by(r, &w->slot[i]);
-
-        if (t && is_suspect(t))
-            return true;
-    }
-    return false;
-}
-
-static bool is_idle(const struct worker_proc *w)
-{
-    for (int i = 0; i < w->device->slots; i++)
-        if (w->slot[i].trial)
-            return false;
-    return true;
-}
-
-/* What an earlier attempt reported; only an objective that cannot know asks for it. */
-static void put_past(const struct run *r, cJSON *m, const struct hpo_trial *t)
-{
-    if (objective_of(r->study->config)->wants_past)
-        message_put_points(m, t->points, t->n_points, r->study->config->study.direction == 1);
-}
-
-static int hand_out(struct run *r, struct hpo_err *err)
-{
-    for (int k = 0; k < r->n_workers; k++) {
-        struct worker_proc *w = &r->worker[k];
-
-        for (int i = 0; i < w->device->slots && w->ready && !w->given_up; i++) {
-            struct run_slot *s = &w->slot[i];
-            struct study_trial *t = NULL;
-            cJSON *m;
-            int rc;
-
-            if (s->trial)
-                continue;
-            if (holds_suspect(r, w))
-                break;
-            rc = study_next(r->study, &t, err);
-            if (rc || !t)
-                return rc;
-            if (is_suspect(t) && !is_idle(w))
-                break; /* it was there already, and is offered to the next worker */
-            rc = study_start(r->study, t, w->device->name, w->pid, err);
-            if (rc)
-                return rc;
-            run_vacate(s);
-            s->trial = &t->t;
-            s->since = clock_monotonic();
-            m = message_new("train");
-            json_put_number(m, "slot", i);
-            json_put_number(m, "trial", t->t.number);
-            message_put_values(m, t->t.values, r->study->config->space.n);
-            put_past(r, m, &t->t);
-            json_put_string(m, "dir", study_trial_dir(r->dir, t->t.number, &r->arena));
-            message_send(w->fd, m);
-            run_emit(r, (struct run_event){.kind = RUN_TRIAL_START, .slot = s, .trial = s->trial});
-        }
-    }
-    return 0;
 }
 
 static void pause_all(struct run *r, enum run_end why)
@@ -218,7 +73,7 @@ static int serve_worker(struct run *r, struct worker_proc *w, struct hpo_err *er
         rc =
             hpo_fail(err, HPO_EFORMAT, "the worker on %s sent what is no message", w->device->name);
     if (!rc && got <= 0)
-        rc = worker_gone(r, w, err);
+        rc = run_worker_gone(r, w, err);
     return rc;
 }
 
@@ -281,34 +136,6 @@ static enum run_end why_over(const struct run *r)
     return RUN_DONE;
 }
 
-/* Trials that take too long, and all of them when the study has what it was looking for. With a lag
- * they run on: a study that can be repeated does not depend on when they were stopped. */
-static void stop_trials(struct run *r, double now)
-{
-    const struct study_config *c = r->study->config;
-    enum study_end end = study_end(r->study);
-    bool all = (end == STUDY_TARGET || end == STUDY_PATIENCE) && !c->sampler.lag;
-
-    for (int k = 0; k < r->n_workers; k++) {
-        struct worker_proc *w = &r->worker[k];
-
-        for (int i = 0; i < w->device->slots && w->fd >= 0; i++) {
-            struct run_slot *s = &w->slot[i];
-            bool late = isfinite(c->study.max_seconds) && now - s->since > c->study.max_seconds;
-
-            if (!s->trial)
-                continue;
-            if (s->stopped <= 0 && (all || late)) {
-                run_stop(r, w, s, late);
-            } else if (s->stopped > 0 && now - s->stopped > STOP_LIMIT_S) {
-                run_note(r, "the worker on %s does not answer: it is killed", w->device->name);
-                kill(w->pid, SIGKILL); /* what follows: worker_gone */
-                s->stopped = now;
-            }
-        }
-    }
-}
-
 static int loop(struct run *r, struct hpo_err *err)
 {
     double timeout = r->study->config->study.timeout, last_tick = 0;
@@ -318,7 +145,7 @@ static int loop(struct run *r, struct hpo_err *err)
         int rc = 0;
 
         if (!r->pausing) {
-            rc = hand_out(r, err);
+            rc = run_hand_out(r, err);
             if (rc)
                 return rc;
             if (study_over(r->study)) {
@@ -327,7 +154,7 @@ static int loop(struct run *r, struct hpo_err *err)
             }
             if (!anyone_left(r))
                 return hpo_fail(err, HPO_EDEVICE, "no device is left to train on");
-            stop_trials(r, now);
+            run_stop_trials(r, now);
             if (isfinite(timeout) && now - r->view.started >= timeout)
                 pause_all(r, RUN_TIMEOUT);
         }
@@ -341,30 +168,6 @@ static int loop(struct run *r, struct hpo_err *err)
             last_tick = now;
             run_emit(r, (struct run_event){.kind = RUN_TICK});
         }
-    }
-}
-
-/* Workers leave when their socket closes; those that do not are killed. Their checkpoints are whole
- * at any moment. */
-static void stop_workers(struct run *r)
-{
-    double limit = clock_monotonic() + (r->at_once ? 0 : GOODBYE_LIMIT_S);
-
-    for (int k = 0; k < r->n_workers; k++)
-        if (r->worker[k].fd >= 0)
-            close(r->worker[k].fd);
-    for (int k = 0; k < r->n_workers; k++) {
-        struct worker_proc *w = &r->worker[k];
-
-        if (w->fd < 0)
-            continue;
-        while (waitpid(w->pid, NULL, WNOHANG) == 0) {
-            if (clock_monotonic() >= limit)
-                kill(w->pid, SIGKILL);
-            usleep(1000);
-        }
-        w->fd = -1;
-        message_reader_release(&w->in);
     }
 }
 
@@ -441,14 +244,14 @@ int run_study(const struct run_options *o, enum run_end *ret, int *ret_signal, s
     say_how(&r);
     if (!study_over(r.study)) {
         for (int k = 0; k < r.n_workers && !rc; k++)
-            rc = start_worker(&r, &r.worker[k], err);
+            rc = run_start_worker(&r, &r.worker[k], err);
     } else {
         r.end = why_over(&r);
     }
     if (!rc)
         rc = loop(&r, err);
     control_close(&r.control);
-    stop_workers(&r);
+    run_stop_workers(&r);
     for (int i = 0; i < r.study->n; i++)
         study_release(r.study, r.study->trial[i]);
     /* The last trial may have ended while everybody was being stopped. */

@@ -1,5 +1,6 @@
-/* hpo/controller_impl.h - inside the controller: its state, and what its two files share.
- * controller.c has the loop and the life of workers, controller_messages.c what workers say. */
+/* hpo/controller_impl.h - inside the controller: its state, and what its files share.
+ * controller.c has the loop, controller_workers.c
+ * the life of workers, controller_messages.c what they say. */
 #ifndef HPO_CONTROLLER_IMPL_H
 #define HPO_CONTROLLER_IMPL_H
 
@@ -46,6 +47,15 @@ struct run {
 
 void run_emit(struct run *r, struct run_event e);
 void run_note(struct run *r, const char *fmt, ...) HPO_PRINTF(2, 3);
+
+int run_start_worker(struct run *r, struct worker_proc *w, struct hpo_err *err);
+/* It died: its trials go on elsewhere or fail, and it is started again or left out. */
+int run_worker_gone(struct run *r, struct worker_proc *w, struct hpo_err *err);
+/* A trial for every slot that is free, as far as there are any. */
+int run_hand_out(struct run *r, struct hpo_err *err);
+/* Tell trials to end that take too long, and all of them when the study has what it looked for. */
+void run_stop_trials(struct run *r, double now);
+void run_stop_workers(struct run *r);
 
 /* The study's side of the trial in this slot; NULL: idle. */
 struct study_trial *run_held_by(const struct run *r, const struct run_slot *s);

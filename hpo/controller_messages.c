@@ -46,7 +46,8 @@ void run_tidy(struct run *r, const struct hpo_trial *t)
     const struct objective_ops *o = objective_of(r->study->config);
     struct arena a = {0};
 
-    if (o->needs_dir && !(o->keeps_dirs && o->keeps_dirs(r->study->config)) && hpo_trial_finished(t) && t != best)
+    if (o->needs_dir && !(o->keeps_dirs && o->keeps_dirs(r->study->config)) &&
+        hpo_trial_finished(t) && t != best)
         file_remove_tree(study_trial_dir(r->study->dir, t->number, &a), NULL);
     arena_release(&a);
 }

@@ -6,8 +6,8 @@
 #ifndef HPO_KERNELS_CUDA_LAUNCH_H
 #define HPO_KERNELS_CUDA_LAUNCH_H
 
-#ifdef CU_EMULATE
-#include "tests/kernels/cuda/emu/emu.h"
+#ifdef CU_EMULATE /* the emulator's header, in quotes */
+#include CU_EMULATE
 #else
 #include <cuda_runtime.h>
 #define CU_LAUNCH(kernel, grid, block, stream, ...) \

@@ -8,7 +8,7 @@ from harness import Box, check, equal, sound, until, wait_for
 
 box = Box()
 box.data()
-study = box.study(study={"trials": 2}, trainer={"epochs": 60, "model": {"width": 8}})
+study = box.study(study={"trials": 2}, trainer={"epochs": 400, "model": {"width": 8}})
 p = box.start("run", study, "--json")
 until(box, p, '"event":"epoch"')
 second = box.hpo("run", study).want(1)

@@ -34,7 +34,8 @@ static const struct hpo_opt study_options[] = {
     HPO_OPT(REAL, struct study_opts, min_delta, "min_delta", "0", 0, HUGE_VAL, 0,
             "to count as better for `patience`, a trial is better by more than this"),
     HPO_OPT(TIME, struct study_opts, max_seconds, "max_seconds", NULL, 0, 1e9, HPO_OPT_MIN_OPEN,
-            "a trial that takes longer fails; without it, it may take any time"),
+            "a trial that takes longer is stopped: it is pruned with its last report as its value, "
+            "or fails when it has made none; without it, it may take any time"),
     HPO_OPT(INT, struct study_opts, retries, "retries", "0", 0, 100, 0,
             "a trial that fails is tried again this often, with the same values"),
     HPO_OPT(STR, struct study_opts, warm_start, "warm_start", NULL, 0, 0, HPO_OPT_FIXED,

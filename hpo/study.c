@@ -158,7 +158,7 @@ int study_open(struct study *s, const struct study_config *c, const char *dir,
     s->history.space = &c->space;
     study_config_identity(c, &identity);
     if (*data_digest)
-        str_addf(&identity, "data (content of images and labels): %s\n", data_digest);
+        str_addf(&identity, STUDY_DATA_LINE "%s\n", data_digest);
     rc = open_storage(s, arena_strdup(&s->arena, str_c(&identity)), err);
     str_release(&identity);
     if (!rc)

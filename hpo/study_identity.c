@@ -54,51 +54,76 @@ int study_differences(const char *old_identity, const char *new_identity, struct
            missing_or_changed(new_identity, old_identity, true, ret);
 }
 
-/* The identity without its lines about the space. */
-static void without_space(const char *identity, struct str *ret)
+/* Append the lines of an identity that begin (or do not begin) with a word. */
+static void take_lines(const char *identity, const char *word, bool those, struct str *ret)
 {
     for (const char *p = identity; *p;) {
         size_t n = strcspn(p, "\n");
 
         n += p[n] == '\n';
-        if (strncmp(p, "space.", 6))
+        if (!strncmp(p, word, strlen(word)) == those)
             str_addn(ret, p, n);
         p += n;
     }
 }
 
-/* Has the space only grown since the stored study was begun? Its own file says what it was. More
- * epochs would number the steps of its reports in another way. */
-static bool only_grown(const struct study *s)
+/* The stored study's identity. It is made anew from its file, so that an option which this program
+ * knows and the one that began the study did not has its default and is no difference; what a file
+ * does not say, the content of the data, is as it was stored. */
+static void stored_identity(const struct study *s, const struct study_config *old, struct str *ret)
 {
-    struct study_config old = {0};
-    struct arena a = {0};
-    struct diags diags = {.arena = &a};
-    struct str why = {0};
-    const char *text = s->info.config;
-    bool ok = text &&
-              study_config_parse(&old, text, strlen(text), "study.yaml", NULL, 0, &diags) == 0 &&
-              old.max_epochs == s->config->max_epochs &&
-              study_space_extends(&old.space, &s->config->space, &why);
+    const char *stored = s->info.digest ? s->info.digest : "";
 
-    study_config_release(&old);
-    arena_release(&a);
+    if (!old) {
+        str_add(ret, stored);
+        return;
+    }
+    study_config_identity(old, ret);
+    take_lines(stored, STUDY_DATA_LINE, true, ret);
+}
+
+/* Has the space only grown? More epochs would number the steps of reports in another way. */
+static bool only_grown(const struct study_config *old, const struct study_config *now)
+{
+    struct str why = {0};
+    bool ok =
+        old->max_epochs == now->max_epochs && study_space_extends(&old->space, &now->space, &why);
+
     str_release(&why);
     return ok;
 }
 
+static int differences(const struct study *s, const struct study_config *old, const char *identity,
+                       struct str *ret)
+{
+    struct str was = {0}, then = {0}, now = {0};
+    int n;
+
+    stored_identity(s, old, &was);
+    n = study_differences(str_c(&was), identity, ret);
+    if (n && old && only_grown(old, s->config)) {
+        take_lines(str_c(&was), "space.", false, &then);
+        take_lines(identity, "space.", false, &now);
+        str_clear(ret);
+        n = study_differences(str_c(&then), str_c(&now), ret);
+    }
+    str_release(&was);
+    str_release(&then);
+    str_release(&now);
+    return n;
+}
+
 int study_check_identity(const struct study *s, const char *identity, struct hpo_err *err)
 {
-    const char *stored = s->info.digest ? s->info.digest : "";
-    struct str diff = {0}, old = {0}, now = {0};
-    int n = study_differences(stored, identity, &diff), rc = 0;
+    const char *text = s->info.config ? s->info.config : "";
+    struct study_config old = {0};
+    struct arena a = {0};
+    struct diags diags = {.arena = &a};
+    struct str diff = {0};
+    bool readable =
+        study_config_parse(&old, text, strlen(text), "study.yaml", NULL, 0, &diags) == 0;
+    int n = differences(s, readable ? &old : NULL, identity, &diff), rc = 0;
 
-    if (n && only_grown(s)) {
-        without_space(stored, &old);
-        without_space(identity, &now);
-        str_clear(&diff);
-        n = study_differences(str_c(&old), str_c(&now), &diff);
-    }
     if (diff.n > DIFFERENCES_MAX) {
         diff.n = DIFFERENCES_MAX;
         while (diff.n && diff.s[diff.n - 1] != '\n')
@@ -114,7 +139,7 @@ int study_check_identity(const struct study *s, const char *identity, struct hpo
                       "beside it)",
                       s->dir, str_c(&diff));
     str_release(&diff);
-    str_release(&old);
-    str_release(&now);
+    study_config_release(&old);
+    arena_release(&a);
     return rc;
 }

@@ -6,6 +6,9 @@
 
 #include "hpo/study.h"
 
+/* What an identity says of the data begins so. */
+#define STUDY_DATA_LINE "data (content of images and labels): "
+
 /* May the stored study go on with this file? HPO_ECONFIG with the differences. */
 int study_check_identity(const struct study *s, const char *identity, struct hpo_err *err);
 

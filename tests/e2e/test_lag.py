@@ -37,22 +37,26 @@ for runs in ("two", "three"):
     run(runs)
     same_study(content(box.db(runs=runs)), expected, "two runs of one study differ:")
 
-done, p = 0, None
-while True:
-    p = p or box.start("run", study, "--dir", box.path("killed"))
-    end = time.monotonic() + dice.uniform(0, max(lasts / 4, 0.2))
-    while p.poll() is None and (time.monotonic() < end or done >= kills):
-        time.sleep(0.002)
-    if p.poll() is not None:
-        box.finish(p).want(0)
-        break
-    workers = children(p.pid)
-    if dice.random() < 0.3 and len(workers) == 2:
-        os.kill(dice.choice(workers), signal.SIGKILL)
-    else:
-        os.killpg(p.pid, signal.SIGKILL)
-        p.wait()
-        p = None
-    done += 1
-same_study(content(box.db(runs="killed")), expected, "killed %d times, it differs (seed %d):" % (done, seed))
-print("three runs, and one killed %d times: all equal" % done)
+done, rounds = 0, 0
+while done < kills:
+    check(rounds < 10 * kills, "the kills never landed")
+    rounds += 1
+    p, runs = None, "killed%d" % rounds
+    while True:
+        p = p or box.start("run", study, "--dir", box.path(runs))
+        end = time.monotonic() + dice.uniform(0, max(lasts / 3, 0.1))
+        while p.poll() is None and (time.monotonic() < end or done >= kills):
+            time.sleep(0.002)
+        if p.poll() is not None:
+            box.finish(p).want(0)
+            break
+        workers = children(p.pid)
+        if dice.random() < 0.3 and len(workers) == 2:
+            os.kill(dice.choice(workers), signal.SIGKILL)
+        else:
+            os.killpg(p.pid, signal.SIGKILL)
+            p.wait()
+            p = None
+        done += 1
+    same_study(content(box.db(runs=runs)), expected, "killed and resumed, it differs (seed %d):" % seed)
+print("three runs, and %d more with %d kills: all equal" % (rounds, done))

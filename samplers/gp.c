@@ -6,7 +6,8 @@
  * conditions of a space are part of the model (samplers/math/gp_space.h), failed and pruned trials
  * count (samplers/math/gp_data.h), the first trials are a Latin hypercube, and a trial that still
  * runs is taken to bring what the model expects of it, so that workers side by side spread out (the
- * "kriging believer" of Ginsbourger et al., 2010). */
+ * "kriging believer" of Ginsbourger et al., 2010), and the model is doubted when it leads nowhere.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 #define DESIGN_MAX 64 /* points of a Latin hypercube */
 #define FIT_MAX 200   /* observations that the parameters are fitted to */
 #define GUIDED 4      /* attempts at something new before chance alone decides */
+#define PATIENCE 10   /* observations, and one more for every axis, without a better one */
+#define GAIN 1e-3     /* of a standard deviation: what is less is not better */
 
 /* The last fit: asked again about the same data, with a duplicate in between, it is the answer. */
 struct fit {
@@ -112,10 +115,33 @@ static void features(const struct gp_space *space, const double *coords, int n, 
     }
 }
 
+/* A model that is sure of too much goes on polishing one optimum: an axis along which nothing has
+ * changed yet counts as one that changes nothing, and is never moved along again. When there was no
+ * progress for a while, every third trial is found with length-scales cut to 1/2, 1/4, 1/8 and 1/16
+ * by turns, with which the unknown begins nearer by (Berkenkamp, Schoellig & Krause, "No-Regret
+ * Bayesian Optimization with Unknown Hyperparameters", JMLR 20, 2019). */
+static void distrust(const struct gp_trials *t, int d, int next, struct gp_params *p,
+                     struct arena *a)
+{
+    double best = INFINITY, *weights;
+    int since = 0;
+
+    for (int i = 0; i < t->n; i++) {
+        since = t->y[i] < best - GAIN ? 0 : since + 1;
+        best = fmin(best, t->y[i]);
+    }
+    if (since <= PATIENCE + d || next % 3)
+        return;
+    weights = ARENA_ARRAY(a, double, d);
+    for (int j = 0; j < d; j++)
+        weights[j] = ldexp(p->weights[j], 2 * (1 + next / 3 % 4));
+    p->weights = weights;
+}
+
 /* The process given what ended, and then given too what it expects of the pending trials. Returns
  * what there is to improve on: the best value, also of those that are expected. */
 static double model(struct priv *priv, const struct gp_space *space, const struct gp_trials *t,
-                    struct gp *ret, struct arena *a)
+                    int next, struct gp *ret, struct arena *a)
 {
     size_t width = (size_t)gp_width(&space->shape);
     int n = t->n + t->n_pending;
@@ -129,6 +155,7 @@ static double model(struct priv *priv, const struct gp_space *space, const struc
     memcpy(y, t->y, sizeof(double) * (size_t)t->n);
     data = fit_data(space, t, x, priv->deterministic, a);
     params = fit_params(priv, &data);
+    distrust(t, space->d, next, &params, a);
     gp_condition(ret, &space->shape, &params, x, y, t->n, a);
     if (t->n_pending) {
         double *k = ARENA_ARRAY(a, double, t->n);
@@ -169,7 +196,7 @@ static bool propose(struct sampler *s, const struct gp_space *space, const struc
     double *coords;
     int n;
 
-    search.best = model(s->priv, space, t, &gp, a);
+    search.best = model(s->priv, space, t, h->next, &gp, a);
     n = gp_search(&search, rng, &coords, a);
     for (int i = 0; i < n; i++) {
         gp_space_values(space, coords + (size_t)i * (size_t)space->d, ret_values);

@@ -121,6 +121,30 @@ static void test_quality(void **state)
     assert_true(median_of("gp", make_space(&arena, branch, 4), branches, 40) < 1e-4);
 }
 
+static double ackley(const double *v)
+{
+    double squares = 0, waves = 0;
+
+    for (int i = 0; i < 5; i++) {
+        squares += v[i] * v[i] / 5;
+        waves += cos(2 * M_PI * v[i]) / 5;
+    }
+    return -20 * exp(-0.2 * sqrt(squares)) - exp(waves) + 20 + M_E;
+}
+
+/* Full of hollows: a model that trusts itself stays in one (and reaches 4, as Optuna's does). */
+static void test_no_rut(void **state)
+{
+    struct hpo_param p[5];
+    double gp;
+
+    for (int i = 0; i < 5; i++)
+        p[i] = real_param("x", -15, 30, 0, false);
+    gp = median_of("gp", make_space(&arena, p, 5), ackley, 100);
+    print_message("ackley: %g\n", gp);
+    assert_true(gp < 3.4);
+}
+
 /* A Latin hypercube of the first trials, whatever becomes of them; then the model. */
 static void test_startup(void **state)
 {
@@ -379,15 +403,11 @@ static int release(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quality),
-        cmocka_unit_test(test_startup),
-        cmocka_unit_test(test_bad_and_pending),
-        cmocka_unit_test(test_parallel),
-        cmocka_unit_test(test_hard_values),
-        cmocka_unit_test(test_foreign_values),
-        cmocka_unit_test(test_cap),
-        cmocka_unit_test(test_duplicates),
-        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_quality),        cmocka_unit_test(test_no_rut),
+        cmocka_unit_test(test_startup),        cmocka_unit_test(test_bad_and_pending),
+        cmocka_unit_test(test_parallel),       cmocka_unit_test(test_hard_values),
+        cmocka_unit_test(test_foreign_values), cmocka_unit_test(test_cap),
+        cmocka_unit_test(test_duplicates),     cmocka_unit_test(test_options),
     };
 
     return cmocka_run_group_tests(tests, NULL, release);

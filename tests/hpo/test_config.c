@@ -381,11 +381,11 @@ static void test_hostile(void **state)
                                         "{type: x%d, wrapped: "};
     static const char *const heads[] = {"", "", "", "space:\n",
                                         "space: {batch_size: {type: categorical, choices: [",
-                                        "data: {path: d}\nspace: {batch_size: {type: int, low: 1, "
-                                        "high: 60000}, epochs: {type: int, low: 1, high: 2, when: "
-                                        "{batch_size: [", "a: ",
-                                        "data: {path: d}\nspace: {epochs: {type: int, low: 1, high: "
-                                        "2}}\nstudy: {enqueue: [",
+                                        ("data: {path: d}\nspace: {batch_size: {type: int, low: 1, "
+                                         "high: 60000}, epochs: {type: int, low: 1, high: 2, when: "
+                                         "{batch_size: ["), "a: ",
+                                        ("data: {path: d}\nspace: {epochs: {type: int, low: 1, high: "
+                                         "2}}\nstudy: {enqueue: ["),
                                         "objective: {type: training, run: [", "pruner: "};
     struct config_fixture f = {0};
 

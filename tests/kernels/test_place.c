@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <stdbool.h>
+
 #include "base/rng.h"
 #include "kernels/place.h"
 

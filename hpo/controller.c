@@ -145,7 +145,9 @@ static int loop(struct run *r, struct hpo_err *err)
         int rc = 0;
 
         if (!r->pausing) {
-            rc = run_hand_out(r, err);
+            rc = run_start_due_workers(r, now, err);
+            if (!rc)
+                rc = run_hand_out(r, err);
             if (rc)
                 return rc;
             if (study_over(r->study)) {
@@ -188,7 +190,8 @@ static void lay_out_slots(struct run *r)
     for (int k = 0; k < r->n_workers; k++) {
         struct worker_proc *w = &r->worker[k];
 
-        *w = (struct worker_proc){.device = &r->o->device[k], .fd = -1, .slot = &r->slot[n]};
+        *w = (struct worker_proc){
+            .device = &r->o->device[k], .fd = -1, .slot = &r->slot[n], .fault_trial = -1};
         for (int i = 0; i < w->device->slots; i++, n++) {
             run_vacate(&r->slot[n]);
             r->slot[n].device = w->device->name;
@@ -215,8 +218,11 @@ static void say_how(struct run *r)
 {
     const struct sampler *s = &r->study->sampler;
     const char *how = s->ops->describe ? s->ops->describe(s) : NULL;
+    const char *no_gpu = devices_missing(r->study->config);
     int lag = r->study->config->sampler.lag;
 
+    if (no_gpu)
+        run_note(r, "trials run on the CPU: %s", no_gpu);
     if (lag && lag < r->view.n_slots)
         run_note(r, "sampler.lag is %d: of %d trials that could run at once, at most %d do", lag,
                  r->view.n_slots, lag);

@@ -18,6 +18,14 @@ struct worker_proc {
     struct run_slot *slot; /* device->slots of them */
     bool ready, given_up;
     int early_deaths; /* before it was ready, in a row */
+
+    /* Failures of the device, in a row: without a report in between. Whether the device or a trial
+     * is to blame shows when another trial fails there, or this one elsewhere. */
+    char fault[256]; /* what the worker said before it left; "": nothing */
+    int faults;
+    int fault_trial;   /* under which the last one was; -1: none */
+    bool fault_spread; /* under more than one trial */
+    double start_at;   /* monotonic seconds when it is started again; 0: not to be */
 };
 
 struct run {
@@ -49,6 +57,11 @@ void run_emit(struct run *r, struct run_event e);
 void run_note(struct run *r, const char *fmt, ...) HPO_PRINTF(2, 3);
 
 int run_start_worker(struct run *r, struct worker_proc *w, struct hpo_err *err);
+/* Those that were to wait for it. */
+int run_start_due_workers(struct run *r, double now, struct hpo_err *err);
+/* The worker says that its device failed, and leaves: what follows is run_worker_gone. trial: under
+ * which; -1: as it was opened. */
+void run_device_failed(struct worker_proc *w, int trial, const char *reason);
 /* It died: its trials go on elsewhere or fail, and it is started again or left out. */
 int run_worker_gone(struct run *r, struct worker_proc *w, struct hpo_err *err);
 /* A trial for every slot that is free, as far as there are any. */

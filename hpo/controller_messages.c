@@ -118,6 +118,10 @@ static int on_report(struct run *r, struct worker_proc *w, struct run_slot *s, c
     if (rc)
         return rc;
     s->value = report.r.value;
+    if (!report.r.again) { /* it works */
+        w->faults = 0;
+        w->fault_spread = false;
+    }
     /* What was answered "go" in an earlier attempt is not asked again: the trial would end where it
      * did not when it was left alone. */
     answer = message_new("answer");
@@ -176,6 +180,10 @@ static int on_trial_over(struct run *r, struct worker_proc *w, struct run_slot *
     if (!strcmp(op, "pruned"))
         return run_end_stopped(r, s, seconds, err);
     if (!strcmp(op, "failed")) {
+        if (rc == HPO_EDEVICE) { /* the worker's death says the rest */
+            run_device_failed(w, s->trial->number, reason);
+            return 0;
+        }
         /* Disk full, files gone: not the trial's fault. It stays as it is; the run ends. */
         if (rc == HPO_EIO || rc == HPO_EMISSING)
             return hpo_fail(err, rc, "%s", reason ? reason : hpo_rc_text(rc));
@@ -202,7 +210,12 @@ int run_handle(struct run *r, struct worker_proc *w, const cJSON *m, struct hpo_
     }
     if (!strcmp(op, "broken")) {
         const char *reason = json_get_string(m, "reason");
+        int rc = message_int(m, "rc", 0);
 
+        if (rc == HPO_EDEVICE || rc == HPO_ENOMEM) { /* that may pass */
+            run_device_failed(w, -1, reason);
+            return 0;
+        }
         w->given_up = true;
         run_note(r, "%s cannot be used: %s", w->device->name,
                  reason ? reason : "no reason was given");

@@ -13,8 +13,9 @@
 
 #define GOODBYE_LIMIT_S 0.3
 #define MAX_DEATHS 3
-#define STOP_LIMIT_S 10 /* for a trial that was told to stop; then its worker is taken for stuck \
-                         */
+#define FAULT_PAUSE_S 1.0
+/* For a trial that was told to stop; then its worker is taken for stuck. */
+#define STOP_LIMIT_S 10
 
 int run_start_worker(struct run *r, struct worker_proc *w, struct hpo_err *err)
 {
@@ -35,9 +36,80 @@ int run_start_worker(struct run *r, struct worker_proc *w, struct hpo_err *err)
     return 0;
 }
 
+int run_start_due_workers(struct run *r, double now, struct hpo_err *err)
+{
+    int rc = 0;
+
+    for (int k = 0; k < r->n_workers && !rc; k++) {
+        struct worker_proc *w = &r->worker[k];
+
+        if (w->start_at > 0 && now >= w->start_at && !w->given_up) {
+            w->start_at = 0;
+            rc = run_start_worker(r, w, err);
+        }
+    }
+    return rc;
+}
+
+void run_device_failed(struct worker_proc *w, int trial, const char *reason)
+{
+    snprintf(w->fault, sizeof(w->fault), "%s", reason && *reason ? reason : "no reason was given");
+    w->faults++;
+    w->fault_spread |= trial >= 0 && w->fault_trial >= 0 && trial != w->fault_trial;
+    if (trial >= 0)
+        w->fault_trial = trial;
+}
+
+/* What becomes of the trial that it was training. */
+static int lose_trial(struct run *r, struct worker_proc *w, struct run_slot *s, const char *how,
+                      struct hpo_err *err)
+{
+    struct study_trial *t = run_held_by(r, s);
+    char reason[512];
+
+    if (s->stopped > 0) /* it was to end anyway, and may be why the worker hung */
+        return run_end_stopped(r, s, clock_monotonic() - s->since, err);
+    if (r->pausing || ++t->idle_deaths < MAX_DEATHS) {
+        if (!r->pausing)
+            run_note(r, "%s%s %s while training trial %d: it goes on from its checkpoint",
+                     *w->fault ? "" : "the worker on ", w->device->name, how, t->t.number);
+        study_release(r->study, t);
+        run_vacate(s);
+        return 0;
+    }
+    if (*w->fault)
+        snprintf(reason, sizeof(reason), "its device failed %d times, the last time: %s",
+                 MAX_DEATHS, w->fault);
+    else
+        snprintf(reason, sizeof(reason), "its worker died %d times, the last time it %s",
+                 MAX_DEATHS, how);
+    return run_end_trial(r, s, HPO_TRIAL_FAIL, NULL, reason, t->t.seconds, err);
+}
+
+/* A device of which nothing is heard but failures, whatever is tried on it. */
+static bool is_lost(struct worker_proc *w, const char *how, struct run *r)
+{
+    if (!w->ready && ++w->early_deaths >= MAX_DEATHS) {
+        if (*w->fault)
+            run_note(r, "%s cannot be used: %s", w->device->name, w->fault);
+        else
+            run_note(r,
+                     "the worker on %s %s before it was ready, %d times: going on without this "
+                     "device",
+                     w->device->name, how, MAX_DEATHS);
+        return true;
+    }
+    if (w->faults >= MAX_DEATHS && w->fault_spread) {
+        run_note(r, "%s failed %d times in a row, with more than one trial: going on without it",
+                 w->device->name, w->faults);
+        return true;
+    }
+    return false;
+}
+
 int run_worker_gone(struct run *r, struct worker_proc *w, struct hpo_err *err)
 {
-    char how[128];
+    char how[sizeof(w->fault) + 16];
     int status = 0, rc = 0;
 
     close(w->fd);
@@ -45,42 +117,30 @@ int run_worker_gone(struct run *r, struct worker_proc *w, struct hpo_err *err)
     kill(w->pid, SIGKILL); /* it may have closed its end and be stuck */
     waitpid(w->pid, &status, 0);
     message_reader_release(&w->in);
-    describe_exit(status, how, sizeof(how));
+    if (*w->fault)
+        snprintf(how, sizeof(how), "failed (%s)", w->fault);
+    else
+        describe_exit(status, how, sizeof(how));
     for (int i = 0; i < w->device->slots && !rc; i++) {
-        struct study_trial *t = run_held_by(r, &w->slot[i]);
-        char reason[256];
-
         w->slot[i].ready = false;
-        if (!t)
-            continue;
-        if (w->slot[i].stopped > 0) { /* it was to end anyway, and may be why the worker hung */
-            rc = run_end_stopped(r, &w->slot[i], clock_monotonic() - w->slot[i].since, err);
-            continue;
-        }
-        if (r->pausing || ++t->idle_deaths < MAX_DEATHS) {
-            if (!r->pausing)
-                run_note(
-                    r,
-                    "the worker on %s %s while training trial %d: it goes on from its checkpoint",
-                    w->device->name, how, t->t.number);
-            study_release(r->study, t);
-            run_vacate(&w->slot[i]);
-        } else {
-            snprintf(reason, sizeof(reason), "its worker died %d times, the last time it %s",
-                     MAX_DEATHS, how);
-            rc = run_end_trial(r, &w->slot[i], HPO_TRIAL_FAIL, NULL, reason, t->t.seconds, err);
-        }
+        if (w->slot[i].trial)
+            rc = lose_trial(r, w, &w->slot[i], how, err);
     }
-    if (rc || r->pausing || w->given_up)
-        return rc;
-    if (!w->ready && ++w->early_deaths >= MAX_DEATHS) {
-        w->given_up = true;
-        run_note(r,
-                 "the worker on %s %s before it was ready, %d times: going on without this device",
-                 w->device->name, how, MAX_DEATHS);
-        return 0;
+    if (!rc && !r->pausing && !w->given_up) {
+        w->given_up = is_lost(w, how, r);
+        /* A device that failed is given a moment: a driver that recovers, memory that somebody else
+         * lets go. */
+        if (!w->given_up && *w->fault) {
+            if (!w->ready)
+                run_note(r, "%s %s: it is tried again", w->device->name, how);
+            w->start_at = clock_monotonic() + FAULT_PAUSE_S;
+        }
+        if (!w->given_up && !*w->fault)
+            rc = run_start_worker(r, w, err);
     }
-    return run_start_worker(r, w, err);
+    *w->fault = '\0';
+    w->ready = false;
+    return rc;
 }
 
 /* When a worker dies, all that trained in it are suspected. Those that lost all deaths but the last
@@ -109,6 +169,18 @@ static bool is_idle(const struct worker_proc *w)
     return true;
 }
 
+/* A trial that failed with this device twice is tried on another one, if there is one that works:
+ * then either the trial fails there as well, or the device with other trials. */
+static bool blames(const struct run *r, const struct worker_proc *w, const struct study_trial *t)
+{
+    if (w->faults == 0 || w->fault_trial != t->t.number || !is_suspect(t))
+        return false;
+    for (int k = 0; k < r->n_workers; k++)
+        if (&r->worker[k] != w && !r->worker[k].given_up && r->worker[k].faults == 0)
+            return true;
+    return false;
+}
+
 /* What an earlier attempt reported; only an objective that cannot know asks for it. */
 static void put_past(const struct run *r, cJSON *m, const struct hpo_trial *t)
 {
@@ -134,7 +206,7 @@ int run_hand_out(struct run *r, struct hpo_err *err)
             rc = study_next(r->study, &t, err);
             if (rc || !t)
                 return rc;
-            if (is_suspect(t) && !is_idle(w))
+            if (is_suspect(t) && (!is_idle(w) || blames(r, w, t)))
                 break; /* it was there already, and is offered to the next worker */
             rc = study_start(r->study, t, w->device->name, w->pid, err);
             if (rc)

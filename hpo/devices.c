@@ -140,6 +140,25 @@ static const char *automatic(const struct study_config *c, struct arena *a)
     return list ? list : "cpu";
 }
 
+const char *devices_missing(const struct study_config *c)
+{
+    const char *why = NULL;
+
+    if (!trains(c) || (c->devices.use && strcmp(c->devices.use, "auto")))
+        return NULL;
+    for (int i = 0; kn_backend_registry[i]; i++) {
+        const char *reason = NULL;
+
+        if (!strcmp(kn_backend_registry[i]->plugin.name, "cpu"))
+            continue;
+        if (kn_backend_registry[i]->count(&reason))
+            return NULL;
+        if (!why)
+            why = reason;
+    }
+    return why;
+}
+
 /* How many trials run at once on one of `on_cpu` shares of the cores, when the study leaves it
  * open. On an idle machine one model on two threads and two models on one thread each train as many
  * images a second (tests/bench/run_train.sh); on a shared one the threads of a model wait for each

@@ -22,6 +22,10 @@ struct device_spec {
 int devices_resolve(const struct study_config *c, struct arena *a, struct device_spec **ret,
                     int *ret_n, struct hpo_err *err);
 
+/* Why devices.use: auto uses no device but the CPU (static text); NULL: it does, or the build has
+ * no other kind, or something else was asked for. */
+const char *devices_missing(const struct study_config *c);
+
 /* Trials that run on them at once. */
 static inline int devices_slots(const struct device_spec *d, int n)
 {

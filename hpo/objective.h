@@ -22,7 +22,7 @@ struct objective_report {
                      OBJECTIVE_MAX_METRICS metrics each */
     const struct hpo_epoch_report *rows;
     double rate; /* images (or what it works through) a second; 0: nobody knows */
-    bool again; /* answered OBJECTIVE_GO in an earlier attempt already, and only repeated */
+    bool again;  /* answered OBJECTIVE_GO in an earlier attempt already, and only repeated */
 };
 
 /* Where it is, for people. */
@@ -42,9 +42,10 @@ enum objective_verdict {
 struct objective_trial {
     int number;
     const double *values; /* space->n */
-    const struct hpo_point *past; /* what earlier attempts reported, in the study's own direction; */
-    int n_past;                   /* if wants_past */
-    const char *dir;      /* the trial's own folder, absolute; it exists if the objective needs it */
+    const struct hpo_point
+        *past;       /* what earlier attempts reported, in the study's own direction; */
+    int n_past;      /* if wants_past */
+    const char *dir; /* the trial's own folder, absolute; it exists if the objective needs it */
 
     /* Hand a report in and wait for the answer. */
     enum objective_verdict (*report)(void *arg, const struct objective_report *r);
@@ -90,7 +91,7 @@ struct objective_ops {
     bool trains;
     /* Nobody but the user knows what is better: study.direction must be given. */
     bool needs_direction;
-    bool needs_dir; /* a trial has a folder of its own, */
+    bool needs_dir;  /* a trial has a folder of its own, */
     bool wants_past; /* it cannot know what an earlier attempt of a trial reported */
     size_t state_size, slot_size;
 
@@ -108,7 +109,8 @@ struct objective_ops {
     int (*open)(struct objective *o, struct hpo_err *err);
     int (*open_slot)(struct objective *o, void *slot, struct hpo_err *err);
     /* One trial. HPO_ESTOPPED: paused or pruned. Any other failure is the trial's FAIL with this
-     * reason; HPO_EIO and HPO_EMISSING are the world's and end the run. */
+     * reason; HPO_EIO and HPO_EMISSING are the world's and end the run; after HPO_EDEVICE the
+     * worker process ends, and the trial goes on in another. */
     int (*run)(struct objective *o, void *slot, const struct objective_trial *t,
                struct objective_result *ret, struct hpo_err *err);
     /* Optional; both must accept what a failed opening leaves behind. */

@@ -148,6 +148,13 @@ static void run_trial(struct slot *s)
         json_put_number(m, "seconds", result.seconds);
     }
     pthread_mutex_lock(&s->w->lock);
+    if (rc == HPO_EDEVICE) {
+        /* What else this process has on the device is lost with it, and only another process gets
+         * it back: nothing of this one is worth waiting for. Checkpoints are whole at any moment.
+         */
+        message_send(s->w->fd, m);
+        _exit(1);
+    }
     /* The next trial may be handed out as soon as the message is sent: its values go into the
      * arena. */
     arena_release(&s->arena);
@@ -323,6 +330,7 @@ static int open_worker(struct worker *w, const cJSON *m, struct hpo_err *err)
         return 0;
     }
     broken = message_new("broken");
+    json_put_number(broken, "rc", rc);
     json_put_string(broken, "reason", err->msg);
     send_message(w, broken);
     return rc;

@@ -41,7 +41,7 @@ struct tr_session {
     const struct kn_backend_ops *backend;
     struct kn_dev *dev;
     int threads, compiled;
-    double memory;
+    double memory; /* of the device, divided by the sessions on it; 0: unknown */
     uint64_t clock;
     struct data_entry data[MAX_DATA];
     struct plan_entry plan[MAX_PLANS];
@@ -103,6 +103,11 @@ int tr_session_open(const struct kn_backend_ops *backend, int device_index, int 
         s->memory = info.memory_total;
     *ret = s;
     return 0;
+}
+
+void tr_session_share(struct tr_session *s, int sessions)
+{
+    s->memory /= sessions;
 }
 
 static void drop_plan(struct tr_session *s, struct plan_entry *e)

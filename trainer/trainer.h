@@ -32,8 +32,8 @@ struct tr_epoch {
     int fold, epoch; /* from 0 */
     int n_values;
     double values[TR_MAX_METRICS];
-    double train_loss; /* mean over the batches of the epoch */
-    double seconds;    /* of training and evaluation; folds side by side share the time equally */
+    double train_loss;   /* mean over the batches of the epoch */
+    double seconds;      /* of training and evaluation; folds side by side share the time equally */
     double images_per_s; /* training images of this fold, per second of training */
 };
 
@@ -56,14 +56,14 @@ struct tr_job {
     const struct tr_config *config;
     const struct tr_dataset *data;
     const struct tr_folds *folds;
-    int run;             /* how many of the folds are trained, from fold 0 */
+    int run; /* how many of the folds are trained, from fold 0 */
     enum tr_order order;
-    uint64_t seed;       /* of the study: folds' weights, order, augmentation; not of the trial */
-    int objective;       /* index into metric_registry: what "best epoch" means */
-    bool last_epoch;     /* a fold's value is its last epoch's, not its best's */
-    const char *dir;     /* the checkpoint's folder; must exist */
+    uint64_t seed;   /* of the study: folds' weights, order, augmentation; not of the trial */
+    int objective;   /* index into metric_registry: what "best epoch" means */
+    bool last_epoch; /* a fold's value is its last epoch's, not its best's */
+    const char *dir; /* the checkpoint's folder; must exist */
     tr_report_fn *report;
-    tr_poll_fn *poll;    /* may be NULL */
+    tr_poll_fn *poll; /* may be NULL */
     void *arg;
 };
 
@@ -86,6 +86,9 @@ struct tr_session;
 /* threads: CPU threads for everything this session does; 0: as many as the device has. */
 int tr_session_open(const struct kn_backend_ops *backend, int device_index, int threads,
                     struct tr_session **ret, struct hpo_err *err);
+/* So many sessions of this process share the device (1 to begin with): of what idle plans may hold
+ * of its memory each has its part. */
+void tr_session_share(struct tr_session *s, int sessions);
 void tr_session_close(struct tr_session *s); /* NULL is allowed */
 
 /* Train. 0: *ret is filled; on failure only ret->seconds is. HPO_ESTOPPED: paused (checkpoint

@@ -35,6 +35,7 @@ struct found {
     struct tr_folds folds;
     struct device_spec *device;
     int n_devices;
+    const char *no_gpu;  /* why devices.use: auto means the CPU; NULL: it does not */
     const char *how;     /* the sampler goes about it; NULL: nothing to say */
     struct tr_cost cost; /* of the configuration with every parameter at the middle of its range */
     int64_t count;       /* configurations of the space; -1: infinite */
@@ -87,6 +88,7 @@ static int find(struct found *f, struct arena *a, struct hpo_err *err)
         rc = study_warm_start_find(c, f->runs, a, &path, err);
     if (rc)
         return rc;
+    f->no_gpu = devices_missing(c);
     f->count = hpo_space_count(&c->space);
     f->trials = f->count >= 0 && f->count < c->study.trials ? f->count : c->study.trials;
     f->how = study_sampler_says(c, devices_slots(f->device, f->n_devices), a);
@@ -195,6 +197,8 @@ static void print_text(const struct found *f, struct str *ret)
     for (int i = 0; i < f->n_devices; i++)
         str_addf(ret, " %s (%d at once, %d thread%s each)", f->device[i].name, f->device[i].slots,
                  f->device[i].threads, f->device[i].threads == 1 ? "" : "s");
+    if (f->no_gpu)
+        str_addf(ret, "; %s", f->no_gpu);
     str_addc(ret, '\n');
     if (objective_of(c)->trains)
         print_training(f, ret);
@@ -218,6 +222,8 @@ static void print_json(const struct found *f, struct str *ret)
     a = cJSON_AddArrayToObject(j, "devices");
     for (int i = 0; i < f->n_devices; i++)
         cJSON_AddItemToArray(a, cJSON_CreateString(f->device[i].name));
+    if (f->no_gpu)
+        json_put_string(j, "no_gpu", f->no_gpu);
     json_put_string(j, "objective", objective_of(c)->plugin.name);
     if (objective_of(c)->trains) {
         cJSON_AddItemToObject(j, "data", data_json(&f->data, &f->folds));

@@ -35,6 +35,17 @@ static void metric_json(const void *ops, cJSON *ret)
                     ((const struct metric_ops *)ops)->maximize ? "maximize" : "minimize");
 }
 
+/* ", 139.8 GiB, 138.2 of them free"; nothing when it is unknown. */
+static void memory_text(const struct kn_device_info *info, struct str *ret)
+{
+    const double gib = 1 << 30;
+
+    if (info->memory_total > 0)
+        str_addf(ret, ", %.1f GiB", info->memory_total / gib);
+    if (info->memory_total > 0 && info->memory_free > 0)
+        str_addf(ret, ", %.1f of them free", info->memory_free / gib);
+}
+
 static void device_text(const void *ops, struct str *ret)
 {
     const struct kn_backend_ops *b = ops;
@@ -47,10 +58,13 @@ static void device_text(const void *ops, struct str *ret)
         struct kn_device_info info = {0};
         struct hpo_err err;
 
-        if (b->describe(i, &info, &err))
+        if (b->describe(i, &info, &err)) {
             str_addf(ret, "      %s:%d  %s\n", b->plugin.name, i, err.msg);
-        else
-            str_addf(ret, "      %s:%d  %s, %s\n", b->plugin.name, i, info.name, info.detail);
+            continue;
+        }
+        str_addf(ret, "      %s:%d  %s", b->plugin.name, i, info.name);
+        memory_text(&info, ret);
+        str_addf(ret, "\n      %*s  %s\n", (int)strlen(b->plugin.name) + 2, "", info.detail);
     }
 }
 

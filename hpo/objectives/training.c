@@ -154,8 +154,11 @@ static int open_slot(struct objective *o, void *slot, struct hpo_err *err)
 {
     const struct training *t = o->state;
     struct training_slot *s = slot;
+    int rc = tr_session_open(t->backend, o->site.index, o->site.threads, &s->session, err);
 
-    return tr_session_open(t->backend, o->site.index, o->site.threads, &s->session, err);
+    if (!rc)
+        tr_session_share(s->session, o->site.slots);
+    return rc;
 }
 
 static void close_slot(struct objective *o, void *slot)
@@ -231,8 +234,6 @@ static int train(struct objective *o, struct training_slot *s, const struct obje
 
     if (!rc)
         rc = get_data(o, t.image_size, &d, err);
-    if (!rc && !s->session)
-        rc = open_slot(o, s, err);
     if (rc)
         return rc;
 
@@ -262,9 +263,6 @@ static int run_trial(struct objective *o, void *slot, const struct objective_tri
 
     arena_release(&a);
     ret->seconds = result.seconds;
-    if (rc ==
-        HPO_EDEVICE) /* a device context does not survive a fault: the next trial gets another */
-        close_slot(o, slot);
     if (rc)
         return rc;
     ret->value = result.value;

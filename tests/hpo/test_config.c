@@ -126,7 +126,7 @@ static const char many_said[] =
     "s.yaml:7:1: unknown key 'smapler', did you mean 'sampler'? known keys: study, objective, "
     "sampler, pruner, devices, data, trainer, space\n"
     "s.yaml:8:16: unknown pruner 'nonne', did you mean 'none'? known: {pruners}\n"
-    "s.yaml:9:22: unknown device 'gpu', did you mean 'cpu'? known in this build: auto, cpu\n"
+    "s.yaml:9:22: unknown device 'gpu', did you mean 'cpu'? known in this build: auto, {devices}\n"
     "s.yaml:9:47: devices.trials_per_device: a list stands here: a whole number from 1 to 64, or auto is "
     "needed\n"
     "s.yaml:11:3: data.path is missing: a folder with a folder a class, or a CSV manifest; relative "
@@ -223,8 +223,8 @@ static const char *const single[][2] = {
      "beginning with neither '-' nor '.', at most 128\n"},
     {"data: {path: d}\ndevices: {use: [auto, cpu]}\n",
      "s.yaml:2:16: devices.use: auto stands alone\n"},
-    {"data: {path: d}\ndevices: {use: cuda}\n",
-     "s.yaml:2:16: unknown device 'cuda'; known in this build: auto, cpu\n"},
+    {"data: {path: d}\ndevices: {use: vulkan}\n",
+     "s.yaml:2:16: unknown device 'vulkan'; known in this build: auto, {devices}\n"},
     {"data: {path: d}\ndevices: {use: cpu:x}\n",
      "s.yaml:2:16: devices.use: 'cpu:x' is not a device: a name and an index are needed, such as "
      "cpu:0\n"},

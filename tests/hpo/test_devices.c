@@ -112,6 +112,26 @@ static void test_without_training(void **state)
     arena_release(&a);
 }
 
+/* Said where the choice was left open, and nowhere else. */
+static void test_missing(void **state)
+{
+    static const struct objective_ops free_one = {.trains = false};
+    struct study_config c = {.devices = {"auto", -1, -1}};
+    bool others = kn_backend_registry[1], none = true;
+    const char *why;
+
+    (void)state;
+    for (int i = 1; kn_backend_registry[i]; i++)
+        none = none && kn_backend_registry[i]->count(&why) == 0;
+    assert_int_equal(devices_missing(&c) != NULL, others && none);
+    c.devices.use = NULL;
+    assert_int_equal(devices_missing(&c) != NULL, others && none);
+    c.devices.use = "cpu";
+    assert_null(devices_missing(&c));
+    c = (struct study_config){.devices = {"auto", -1, -1}, .objective = {.ops = &free_one}};
+    assert_null(devices_missing(&c));
+}
+
 static void test_gpu_count(void **state)
 {
     char dir[] = "/tmp/hpo-gpus-XXXXXX";
@@ -156,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_automatic_slots),
         cmocka_unit_test(test_without_training),
+        cmocka_unit_test(test_missing),
         cmocka_unit_test(test_gpu_count),
         cmocka_unit_test(test_how_a_process_ended),
     };

@@ -38,15 +38,16 @@ static inline int config_open(struct config_fixture *f, const char *text)
     return config_open_n(f, text, strlen(text), NULL, 0);
 }
 
-/* A message with "{samplers}" and "{pruners}" replaced by the names of what this build has: one more
- * of them is no reason for a test to fail. */
+/* A message with "{samplers}", "{pruners}" and "{devices}" replaced by the names of what this build
+ * has: one more of them is no reason for a test to fail. */
 static inline const char *config_expect(struct arena *a, const char *text)
 {
     const struct {
         const char *word;
         const void *const *registry;
     } lists[] = {{"{samplers}", (const void *const *)sampler_registry},
-                 {"{pruners}", (const void *const *)pruner_registry}};
+                 {"{pruners}", (const void *const *)pruner_registry},
+                 {"{devices}", (const void *const *)kn_backend_registry}};
 
     for (size_t i = 0; i < HPO_LEN(lists); i++) {
         const char *at = strstr(text, lists[i].word), *names = "";

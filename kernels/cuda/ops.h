@@ -1,0 +1,168 @@
+/* kernels/cuda/ops.h - everything on the device that is not a convolution or a matrix product: our
+ * kernels, one launch for all models of an array.
+ *
+ * Tensors are NHWC and model-major: (models, n, h, w, c) of type T (enum cu_type), channels as
+ * stored: c rounded up to a multiple of 8 for 16-bit types and of 4 for fp32 (the input: 8 and 4).
+ * Channels beyond the network's own are zero and stay zero. Statistics, losses, master weights and
+ * optimizer state are fp32. Every kernel is deterministic: sums are fixed two-stage trees, no
+ * atomics. What changes from step to step is read from device memory (struct cu_step), so that a
+ * captured graph can be replayed. A model whose cu_step.n is 0 sits the step out: its kernels
+ * return at once and change nothing of it. Element-wise formulas are those of kernels/math/.
+ *
+ * Each function launches on a stream and returns 0, or fills err with what the launch said. */
+#ifndef HPO_KERNELS_CUDA_OPS_H
+#define HPO_KERNELS_CUDA_OPS_H
+
+#include <cuda_runtime_api.h>
+
+#include "kernels/backend.h"
+#include "kernels/cuda/conv.h"
+
+HPO_BEGIN_C
+
+/* One model's step, in device memory; uploaded before each replay. */
+struct cu_step {
+    int n; /* images, or 0 */
+    uint32_t epoch, step;
+    struct kn_optim_step optim;
+};
+
+/* Per model, in device memory; changes with set_hyper alone. */
+struct cu_hyper {
+    float mean[3], std[3];
+    struct kn_augment augment;
+    struct kn_loss loss;
+    struct kn_optim optim;
+    float rates[KN_MAX_RATES];
+    uint64_t seed;
+    int fold;
+};
+
+/* Dynamic loss scaling of one model (fp16 only), PyTorch's GradScaler: 65536 to begin with, halved
+ * when a gradient is not finite (that step changes no weight), doubled after 2000 good steps. */
+struct cu_scaler {
+    float scale;
+    int good;  /* steps since it last changed */
+    int found; /* this step's gradients are not all finite */
+};
+
+/* What every launch needs to know of the array. */
+struct cu_array {
+    int models;
+    int rows; /* of each model's batch, as allocated: the training or evaluation batch */
+    enum cu_type type;
+    const struct cu_step *step;   /* device, one a model; NULL: evaluation, n from `count` */
+    const int *count;             /* device: rows of each model that count; evaluation */
+    const struct cu_hyper *hyper; /* device, one a model */
+    cudaStream_t stream;
+};
+
+/* A tensor: channels of the network, channels as stored. */
+struct cu_shape {
+    int h, w, c, stored;
+};
+
+/* Images (pixels (N, h, w, 3) uint8 on the device or mapped from the host) into x. index (models,
+ * rows): which; augment false: as they are. */
+int cu_gather(const struct cu_array *a, const uint8_t *pixels, int h, int w, const int32_t *index,
+              bool augment, void *x, int stored, struct hpo_err *err);
+
+/* Batch norm over (n, h, w) of each model and channel. saved: (models, 4, stored) floats: mean, 1 /
+ * deviation, scale, shift (y = x * scale + shift). partial: scratch of cu_norm_scratch bytes.
+ * weight, bias, running: a model's parameters lie `stride` floats after those of the model before.
+ * Running statistics follow PyTorch (momentum, unbiased variance) and are updated in training. */
+struct cu_norm {
+    struct cu_shape s;
+    float eps, momentum;
+    float *weight, *bias, *running_mean, *running_var; /* of model 0 */
+    size_t weights_stride, buffers_stride;             /* floats from model to model */
+    float *saved;
+    void *partial;
+    bool relu;
+};
+size_t cu_norm_scratch(const struct cu_array *a, const struct cu_shape *s);
+int cu_norm_stats(const struct cu_array *a, const struct cu_norm *n, const void *x,
+                  struct hpo_err *err); /* fills saved; training */
+int cu_norm_running(const struct cu_array *a, const struct cu_norm *n,
+                    struct hpo_err *err); /* fills saved from the running statistics; evaluation */
+/* y = relu?(x * scale + shift + res); res NULL: none. */
+int cu_norm_apply(const struct cu_array *a, const struct cu_norm *n, const void *x, const void *res,
+                  void *y, struct hpo_err *err);
+/* g = dy, cut by the sign of y with relu. dweight, dbias (of model 0; stride weights_stride, into
+ * the gradients, fp32); dres (NULL: not wanted) = or += g; dx = or += the gradient of x. dx may be
+ * dy. */
+int cu_norm_backward(const struct cu_array *a, const struct cu_norm *n, const void *x,
+                     const void *y, const void *dy, void *dx, bool dx_add, void *dres,
+                     bool dres_add, float *dweight, float *dbias, struct hpo_err *err);
+
+/* Element-wise, count elements a model. dx may be dy; add: dx += instead of =. */
+int cu_relu(const struct cu_array *a, const void *x, void *y, size_t count, struct hpo_err *err);
+int cu_relu_backward(const struct cu_array *a, const void *y, const void *dy, void *dx, bool add,
+                     size_t count, struct hpo_err *err);
+int cu_add(const struct cu_array *a, const void *x, const void *x2, void *y, bool relu,
+           size_t count, struct hpo_err *err);
+/* dx = or += dy; with relu cut by the sign of y. */
+int cu_pass(const struct cu_array *a, const void *y, const void *dy, void *dx, bool relu, bool add,
+            size_t count, struct hpo_err *err);
+
+/* Max pooling, kernel x kernel, no padding; the first maximum takes the gradient (PyTorch). out:
+ * the shape of y. */
+int cu_pool(const struct cu_array *a, struct cu_shape in, struct cu_shape out, int kernel,
+            int stride, const void *x, void *y, struct hpo_err *err);
+int cu_pool_backward(const struct cu_array *a, struct cu_shape in, struct cu_shape out, int kernel,
+                     int stride, const void *x, const void *y, const void *dy, void *dx, bool add,
+                     struct hpo_err *err);
+int cu_average(const struct cu_array *a, struct cu_shape in, const void *x, void *y,
+               struct hpo_err *err);
+int cu_average_backward(const struct cu_array *a, struct cu_shape in, const void *dy, void *dx,
+                        bool add, struct hpo_err *err);
+
+/* layer: kn_op.rate. The same function forward and backward; the mask is kernels/math/dropout.h's.
+ */
+int cu_dropout(const struct cu_array *a, struct cu_shape s, int layer, const void *x, void *y,
+               bool add, struct hpo_err *err);
+
+/* (h, w, c stored) -> the network's (c, h, w) order as one row of c h w channels (stored likewise
+ * rounded up), and back. */
+int cu_flatten(const struct cu_array *a, struct cu_shape in, const void *x, void *y,
+               struct hpo_err *err);
+int cu_flatten_backward(const struct cu_array *a, struct cu_shape in, const void *dy, void *dx,
+                        bool add, struct hpo_err *err);
+
+/* y += bias (a channel each), and dbias = the sum of dy over rows and pixels. */
+int cu_bias(const struct cu_array *a, struct cu_shape s, const float *bias, size_t stride, void *y,
+            struct hpo_err *err);
+int cu_bias_backward(const struct cu_array *a, struct cu_shape s, const void *dy, float *dbias,
+                     size_t stride, void *partial, struct hpo_err *err);
+
+/* logits (models, rows, stored classes) of type T. loss_sum (models) doubles: += the mean loss of
+ * the batch; dlogits of type T, times the model's loss scale (scaler NULL: 1). labels: of the whole
+ * data set, looked up through index. row_loss: scratch, models * rows floats. */
+int cu_loss(const struct cu_array *a, int classes, int stored, const void *logits,
+            const int32_t *labels, const int32_t *index, const struct cu_scaler *scaler,
+            void *dlogits, float *row_loss, double *loss_sum, struct hpo_err *err);
+/* (models, rows, stored) of type T -> (models, rows, classes) floats. */
+int cu_logits(const struct cu_array *a, int classes, int stored, const void *logits, float *ret,
+              struct hpo_err *err);
+
+/* A conv's or linear's weight gradient of type T into the flat fp32 gradients. */
+int cu_widen(const struct cu_array *a, const void *from, size_t from_stride, float *to,
+             size_t to_stride, size_t count, struct hpo_err *err);
+/* One optimizer step over flat arrays of n floats a model; `copy` (NULL: none) gets the new weights
+ * as type T. With a scaler, gradients are divided by its scale, and a model whose gradients are not
+ * all finite keeps its weights. */
+struct cu_flat {
+    float *w, *g, *slot[KN_MAX_SLOTS];
+    void *copy;
+    size_t n;
+    enum kn_optim_kind kind;
+    struct cu_scaler *scaler; /* device, one a model; NULL: none */
+    int *bad;                 /* scratch: models * cu_flat_blocks ints; with a scaler */
+};
+int cu_flat_blocks(size_t n);
+int cu_optim(const struct cu_array *a, const struct cu_flat *f, struct hpo_err *err);
+/* The weights as type T, after set_state. */
+int cu_narrow(const struct cu_array *a, const float *from, void *to, size_t n, struct hpo_err *err);
+
+HPO_END_C
+#endif

@@ -1,0 +1,314 @@
+/* A GPU beside the CPU backend: the same networks, weights and batches, in every precision. Skips
+ * where there is no GPU. What a step and an evaluation come to is compared by the size of the
+ * difference (its Euclidean norm over that of the CPU's), because single elements near zero have no
+ * digits to share. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "tests/kernels/cpu/fixture.h"
+
+extern const struct kn_backend_ops kn_backend_cuda;
+static const struct kn_backend_ops *const gpu = &kn_backend_cuda;
+
+#define STEPS 3
+#define MODELS 3
+#define MAX_CLASSES 10
+
+/* What training came to, of one model. */
+struct outcome {
+    double loss[STEPS], sum;
+    float *gradient; /* of the first step */
+    struct kn_state state;
+    float logits[10 * MAX_CLASSES];
+};
+
+static void outcome_new(struct outcome *o, const struct kn_net *net)
+{
+    *o = (struct outcome){.gradient = xcalloc(net->n_weights, sizeof(float))};
+    state_new(&o->state, net);
+}
+
+static void outcome_free(struct outcome *o)
+{
+    free(o->gradient);
+    state_free(&o->state);
+}
+
+#define OK(call)                        \
+    do {                                \
+        if (call)                       \
+            fail_msg("%s", f->err.msg); \
+    } while (0)
+
+/* Some steps and an evaluation of models 0 .. models - 1, on this backend. told: losses are asked
+ * for at every step. */
+static void outcome_of(struct fixture *f, const struct kn_backend_ops *o,
+                       enum kn_precision precision, enum kn_optim_kind optim, int models, bool told,
+                       struct outcome *ret)
+{
+    int32_t rows[MODELS][STEPS][6];
+    const int32_t *index[MODELS];
+    float *logits[MODELS];
+    double loss[MODELS], sum[MODELS];
+    int n[MODELS];
+    struct kn_plan_desc desc = {.net = &f->net,
+                                .batch = 6,
+                                .eval_batch = 10,
+                                .models = models,
+                                .threads = 2,
+                                .precision = precision,
+                                .optim = optim,
+                                .exact = true};
+    struct kn_dev *dev;
+    struct kn_plan *plan;
+    void *data;
+
+    OK(o->open(0, 2, &dev, &f->err));
+    OK(o->data_open(dev, &f->images, &data, &f->err));
+    assert_true(o->estimate(dev, &desc) > 0);
+    OK(o->compile(dev, &desc, data, &plan, &f->err));
+    for (int m = 0; m < models; m++) {
+        struct kn_hyper h = hyper(m, optim);
+
+        state_draw(&f->state, &f->net, 40 + (uint64_t)m);
+        OK(o->set_hyper(plan, m, &h, &f->err));
+        OK(o->set_state(plan, m, &f->state, &f->err));
+        for (int s = 0; s < STEPS; s++)
+            for (int i = 0; i < 6; i++)
+                rows[m][s][i] = (i * 5 + s * 11 + m) % IMAGES;
+        index[m] = f->order;
+        n[m] = 10 - m;
+        logits[m] = ret[m].logits;
+    }
+    for (int s = 0; s < STEPS; s++) {
+        struct kn_batch batch[MODELS];
+
+        for (int m = 0; m < models; m++)
+            batch[m] = (struct kn_batch){rows[m][s], 6, (uint32_t)s / 2, (uint32_t)s,
+                                         0.01f * (float)(m + 1)};
+        OK(o->train(plan, batch, NULL, told ? loss : NULL, &f->err));
+        for (int m = 0; m < models; m++) {
+            ret[m].loss[s] = told ? loss[m] : 0;
+            if (s == 0)
+                OK(o->get_gradients(plan, m, ret[m].gradient, &f->err));
+        }
+    }
+    OK(o->losses(plan, sum, &f->err));
+    OK(o->eval(plan, index, n, logits, &f->err));
+    for (int m = 0; m < models; m++) {
+        ret[m].sum = sum[m];
+        OK(o->get_state(plan, m, &ret[m].state, &f->err));
+    }
+    o->plan_free(plan);
+    o->data_close(dev, data);
+    o->close(dev);
+}
+
+static double difference(const float *a, const float *b, size_t n)
+{
+    double d = 0, of = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        d += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        of += (double)b[i] * b[i];
+    }
+    return sqrt(d) / (sqrt(of) + 1e-6);
+}
+
+static void build(struct fixture *f, void (*net)(struct kn_net *), int size, int classes)
+{
+    *f = (struct fixture){0};
+    net(&f->net);
+    open_with(f, size, classes, 2);
+}
+
+static void compare(const char *name, void (*net)(struct kn_net *), int size, int classes)
+{
+    static const struct {
+        enum kn_precision precision;
+        const char *name;
+        double tolerance;
+    } kinds[] = {{KN_FP32, "fp32", 1e-5},
+                 {KN_TF32, "tf32", 1e-3},
+                 {KN_BF16, "bf16", 1e-2},
+                 {KN_FP16, "fp16", 2e-3}};
+    struct outcome want[MODELS], got[MODELS];
+    struct fixture f;
+
+    build(&f, net, size, classes);
+    for (int m = 0; m < MODELS; m++) {
+        outcome_new(&want[m], &f.net);
+        outcome_new(&got[m], &f.net);
+    }
+    for (int optim = KN_SGD; optim <= KN_ADAMW; optim++)
+        for (size_t k = 0; k < HPO_LEN(kinds); k++) {
+            double t = kinds[k].tolerance;
+
+            outcome_of(&f, ops, KN_FP32, (enum kn_optim_kind)optim, MODELS, true, want);
+            outcome_of(&f, gpu, kinds[k].precision, (enum kn_optim_kind)optim, MODELS, true, got);
+            for (int m = 0; m < MODELS; m++) {
+                double first = fabs(got[m].loss[0] / want[m].loss[0] - 1),
+                       gradient = difference(got[m].gradient, want[m].gradient, f.net.n_weights),
+                       logits = difference(got[m].logits, want[m].logits,
+                                           (size_t)(10 - m) * (size_t)classes);
+
+                printf(
+                    "%s %s optimizer %d model %d: loss %.1e, gradients %.1e, logits after %d steps "
+                    "%.1e\n",
+                    name, kinds[k].name, optim, m, first, gradient, STEPS, logits);
+                assert_true(first < t);
+                /* Rounding moves a few values across ReLU's kink and a few maxima of a pool; small
+                 * steps of AdamW do not shrink with their gradient. */
+                assert_true(gradient < 10 * t);
+                assert_true(logits < 30 * t);
+                assert_float_equal(got[m].sum, got[m].loss[0] + got[m].loss[1] + got[m].loss[2],
+                                   1e-9);
+            }
+        }
+    for (int m = 0; m < MODELS; m++) {
+        outcome_free(&want[m]);
+        outcome_free(&got[m]);
+    }
+    close_all(&f);
+}
+
+static void test_networks(void **s)
+{
+    compare("convnet5", build_convnet5, 13, 4);
+    compare("convnet20", build_convnet20, 16, 7);
+    compare("resnet", build_resnet, 12, 3);
+    compare("mlp", build_mlp, 9, 5);
+    compare("zoo", build_zoo, 23, 6);
+    compare("odd", build_odd, 11, 4);
+    compare("shared", build_shared, 8, 3);
+}
+
+static void same_bits(const struct kn_net *net, const struct outcome *a, const struct outcome *b)
+{
+    assert_memory_equal(&a->sum, &b->sum, sizeof(a->sum));
+    assert_memory_equal(a->logits, b->logits, sizeof(a->logits));
+    assert_memory_equal(a->state.weights, b->state.weights, net->n_weights * sizeof(float));
+    assert_memory_equal(a->state.buffers, b->state.buffers, net->n_buffers * sizeof(float));
+}
+
+/* Again, with the losses asked for at the end only, which is how the trainer trains. */
+static void test_repeats(void **s)
+{
+    struct outcome a[MODELS], b[MODELS];
+    struct fixture f;
+
+    build(&f, build_resnet, 12, 3);
+    for (int m = 0; m < MODELS; m++) {
+        outcome_new(&a[m], &f.net);
+        outcome_new(&b[m], &f.net);
+    }
+    for (int p = KN_FP32; p <= KN_FP16; p++) {
+        outcome_of(&f, gpu, (enum kn_precision)p, KN_SGD, MODELS, true, a);
+        outcome_of(&f, gpu, (enum kn_precision)p, KN_SGD, MODELS, false, b);
+        for (int m = 0; m < MODELS; m++)
+            same_bits(&f.net, &a[m], &b[m]);
+    }
+    for (int m = 0; m < MODELS; m++) {
+        outcome_free(&a[m]);
+        outcome_free(&b[m]);
+    }
+    close_all(&f);
+}
+
+struct thread {
+    pthread_t id;
+    struct fixture f;
+    struct outcome out;
+};
+
+static void *train_thread(void *arg)
+{
+    struct thread *t = arg;
+
+    for (int i = 0; i < 20; i++)
+        outcome_of(&t->f, gpu, KN_PRECISION_AUTO, KN_SGD, 1, false, &t->out);
+    return NULL;
+}
+
+/* Trials side by side on one GPU, as slots of a worker, come to what each comes to alone. */
+static void test_side_by_side(void **s)
+{
+    static struct thread t[3];
+    struct outcome alone;
+
+    for (int i = 0; i < 3; i++) {
+        build(&t[i].f, build_convnet20, 16, 7);
+        outcome_new(&t[i].out, &t[i].f.net);
+    }
+    outcome_new(&alone, &t[0].f.net);
+    outcome_of(&t[0].f, gpu, KN_PRECISION_AUTO, KN_SGD, 1, false, &alone);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&t[i].id, NULL, train_thread, &t[i]), 0);
+    for (int i = 0; i < 3; i++)
+        pthread_join(t[i].id, NULL);
+    for (int i = 0; i < 3; i++)
+        same_bits(&t[i].f.net, &t[i].out, &alone);
+    outcome_free(&alone);
+    for (int i = 0; i < 3; i++) {
+        outcome_free(&t[i].out);
+        close_all(&t[i].f);
+    }
+}
+
+/* More than the device has is an ordinary failure with numbers, and no other plan is the worse for
+ * it. */
+static void test_out_of_memory(void **s)
+{
+    struct kn_plan_desc desc = {.batch = 1 << 15, .eval_batch = 1, .models = 1};
+    struct kn_device_info info;
+    struct kn_plan *plan = NULL;
+    struct outcome out;
+    struct kn_dev *dev;
+    struct fixture f;
+    void *data;
+
+    build(&f, build_convnet20, 16, 7);
+    outcome_new(&out, &f.net);
+    desc.net = &f.net;
+    assert_int_equal(gpu->describe(0, &info, &f.err), 0);
+    assert_int_equal(gpu->open(0, 1, &dev, &f.err), 0);
+    assert_int_equal(gpu->data_open(dev, &f.images, &data, &f.err), 0);
+    while (gpu->estimate(dev, &desc) < 2 * info.memory_total)
+        desc.models *= 2;
+    assert_int_equal(gpu->compile(dev, &desc, data, &plan, &f.err), HPO_ENOMEM);
+    printf("%s\n", f.err.msg);
+    assert_non_null(strstr(f.err.msg, "GiB"));
+    assert_null(plan);
+    gpu->data_close(dev, data);
+    gpu->close(dev);
+    outcome_of(&f, gpu, KN_PRECISION_AUTO, KN_SGD, 1, false, &out);
+    outcome_free(&out);
+    close_all(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_side_by_side),
+        cmocka_unit_test(test_out_of_memory),
+    };
+    struct kn_device_info info;
+    struct hpo_err err;
+    const char *why = "";
+
+    if (gpu->count(&why) == 0) {
+        printf("skipped: %s\n", why);
+        return 77;
+    }
+    if (!gpu->describe(0, &info, &err))
+        printf("cuda:0 is %s, %s\n", info.name, info.detail);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -46,11 +47,12 @@ const char *hpo_opt_allowed(const struct hpo_opt *o, struct arena *a)
         [HPO_OPT_CHOICE] = "one of",
         [HPO_OPT_TIME] = "a time such as 90s, 15m or 2h",
         [HPO_OPT_LIST] = "a word or a list of words",
+        [HPO_OPT_NUMBERS] = "a list of numbers",
         [HPO_OPT_ARGV] = "a list of texts such as [python3, train.py]",
         [HPO_OPT_PART] = "a mapping with a type, one of",
     };
     char lo[HPO_DOUBLE_TEXT + 1], hi[HPO_DOUBLE_TEXT + 1];
-    struct str s = {0};
+    struct str s = {0}, words = {0};
     const char *ret;
 
     str_add(&s, what[o->type]);
@@ -62,6 +64,9 @@ const char *hpo_opt_allowed(const struct hpo_opt *o, struct arena *a)
             else
                 str_addc(&s, *p);
     }
+    for (const char *p = o->type == HPO_OPT_NUMBERS ? o->choices : NULL; p;
+         p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
+        str_addf(&words, "%.*s, ", (int)strcspn(p, "|"), p);
     for (const void *const *k = o->kinds; k && *k; k++)
         str_addf(&s, "%s%s", k == o->kinds ? " " : ", ", hpo_plugin_of(*k)->name);
     if (bounded(o)) {
@@ -77,7 +82,9 @@ const char *hpo_opt_allowed(const struct hpo_opt *o, struct arena *a)
     }
     if (o->flags & HPO_OPT_AUTO)
         str_add(&s, ", or auto");
-    ret = arena_strdup(a, str_c(&s));
+    ret = words.n ? arena_printf(a, "%sor %s", str_c(&words), str_c(&s))
+                  : arena_strdup(a, str_c(&s));
+    str_release(&words);
     str_release(&s);
     return ret;
 }
@@ -136,6 +143,27 @@ static int set_number(const struct hpo_opt *o, void *field, const char *text, st
         *(int *)field = (int)i;
     else
         *(double *)field = v;
+    return 0;
+}
+
+/* Numbers joined by commas, or a word. */
+static int set_numbers(const struct hpo_opt *o, const char **field, const char *text,
+                       struct arena *a, struct hpo_err *err)
+{
+    char *all = arena_strdup(a, text), *save = NULL;
+    double v;
+    int n = 0;
+
+    if (!*text || (o->choices && choice_index(o->choices, text) >= 0)) {
+        *field = *text ? all : NULL;
+        return 0;
+    }
+    for (char *p = strtok_r(all, ",", &save); p; p = strtok_r(NULL, ",", &save), n++)
+        if (!str_to_double(p, &v) || !in_range(o, v))
+            return bad(o, p, a, err);
+    if (!n)
+        return bad(o, text, a, err);
+    *field = arena_strdup(a, text);
     return 0;
 }
 
@@ -205,12 +233,34 @@ int hpo_opt_set(const struct hpo_opt *o, void *base, const char *text, struct ar
             return bad(o, text, a, err);
         *(int *)field = i;
         return 0;
+    case HPO_OPT_NUMBERS:
+        return set_numbers(o, field, text, a, err);
     case HPO_OPT_ARGV:
         return set_argv(o, field, text, a, err);
     case HPO_OPT_PART:
         return set_part(o, field, text, a, err);
     }
     return hpo_fail(err, HPO_ECONFIG, "%s has an unknown type", o->name);
+}
+
+int hpo_numbers(const char *text, double *ret, int max)
+{
+    int n = 0;
+
+    while (text && *text) {
+        char buf[64];
+        size_t len = strcspn(text, ",");
+        double v;
+
+        snprintf(buf, sizeof(buf), "%.*s", (int)len, text);
+        if (!str_to_double(buf, &v))
+            return 0;
+        if (n < max)
+            ret[n] = v;
+        n++;
+        text += len + (text[len] == ',');
+    }
+    return n;
 }
 
 void hpo_opt_defaults(const struct hpo_opt *opts, void *base, struct arena *a)
@@ -282,6 +332,7 @@ const char *hpo_opt_get(const struct hpo_opt *o, const void *base, struct arena 
         return arena_strdup(a, number(o, v, buf));
     case HPO_OPT_STR:
     case HPO_OPT_LIST:
+    case HPO_OPT_NUMBERS:
         return *(const char *const *)field;
     case HPO_OPT_CHOICE:
         p = o->choices;

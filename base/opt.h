@@ -22,6 +22,8 @@ enum hpo_opt_type {
     HPO_OPT_CHOICE, /* int: the index of the word in `choices` */
     HPO_OPT_TIME,   /* double, seconds; text "90s", "15m", "2h", "1h30m" */
     HPO_OPT_LIST,   /* const char *: a word, or a sequence joined by ',' */
+    HPO_OPT_NUMBERS, /* const char *: one of the words of `choices`, or numbers joined by ',', each in
+                        the range; hpo_numbers reads them */
     HPO_OPT_ARGV,   /* const char *const *: a sequence of texts, NULL ends it; NULL when absent. As
                        text a JSON array */
     HPO_OPT_PART,   /* struct hpo_part: a mapping with a `type:` of `kinds` and its options; ops
@@ -57,6 +59,10 @@ struct hpo_opt {
 #define HPO_OPT_WORDS(S, F, NAME, DEF, WORDS, FLAGS, HELP)                  \
     {                                                                       \
         NAME, HPO_OPT_CHOICE, offsetof(S, F), 0, 0, DEF, WORDS, FLAGS, HELP \
+    }
+#define HPO_OPT_NUMBERS_OR(S, F, NAME, DEF, WORDS, LO, HI, FLAGS, HELP)         \
+    {                                                                           \
+        NAME, HPO_OPT_NUMBERS, offsetof(S, F), LO, HI, DEF, WORDS, FLAGS, HELP \
     }
 #define HPO_OPT_NESTED(S, F, NAME, DEF, KINDS, FLAGS, HELP)                     \
     {                                                                           \
@@ -106,6 +112,9 @@ const char *hpo_opt_get(const struct hpo_opt *o, const void *base, struct arena 
 const struct hpo_opt *hpo_opt_find(const struct hpo_opt *opts, const char *name);
 /* What is allowed, for messages and documentation: "a number above 0 and at most 10". */
 const char *hpo_opt_allowed(const struct hpo_opt *o, struct arena *a);
+
+/* The numbers of a NUMBERS option, at most max of them; returns how many there are. NULL, a word: 0. */
+int hpo_numbers(const char *text, double *ret, int max);
 
 /* NULL when no entry has that name. */
 const void *hpo_registry_find(const void *const *registry, const char *name);

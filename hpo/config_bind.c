@@ -59,7 +59,9 @@ static int set_list(const struct hpo_opt *o, void *base, const struct yaml_node 
         const struct yaml_node *item = value->val[i];
 
         if (item->kind != YAML_SCALAR || !*item->text || strchr(item->text, ','))
-            rc = no(o, a, err, "the list holds something else than words");
+            rc = no(o, a, err,
+                    o->type == HPO_OPT_LIST ? "the list holds something else than words"
+                                            : "the list holds something else than numbers");
         else
             str_addf(&s, "%s%s", i ? "," : "", item->text);
     }
@@ -80,7 +82,7 @@ static int set_null(const struct hpo_opt *o, void *base, struct arena *a, struct
         return no(o, a, err, "nothing stands here");
     if (o->type == HPO_OPT_TIME || o->type == HPO_OPT_REAL)
         *(double *)field = NAN;
-    else if (o->type == HPO_OPT_STR || o->type == HPO_OPT_LIST)
+    else if (o->type == HPO_OPT_STR || o->type == HPO_OPT_LIST || o->type == HPO_OPT_NUMBERS)
         *(const char **)field = NULL;
     else if (o->type == HPO_OPT_ARGV)
         *(const char *const **)field = NULL;
@@ -126,7 +128,7 @@ int config_set(const struct hpo_opt *o, void *base, const struct yaml_node *valu
     bool number = o->type == HPO_OPT_BOOL || o->type == HPO_OPT_INT || o->type == HPO_OPT_REAL;
     struct hpo_err why;
 
-    if (value->kind == YAML_SEQ && o->type == HPO_OPT_LIST)
+    if (value->kind == YAML_SEQ && (o->type == HPO_OPT_LIST || o->type == HPO_OPT_NUMBERS))
         return set_list(o, base, value, a, err);
     if (o->type == HPO_OPT_ARGV && !yaml_is_null(value))
         return config_set_argv(o, base, value, a, err);

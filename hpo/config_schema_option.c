@@ -127,7 +127,7 @@ static void add_word(cJSON *forms, const struct hpo_opt *o, const void *const *n
     static const char *const type[] = {
         [HPO_OPT_BOOL] = "boolean", [HPO_OPT_INT] = "integer",   [HPO_OPT_REAL] = "number",
         [HPO_OPT_STR] = "string",   [HPO_OPT_CHOICE] = "string", [HPO_OPT_TIME] = "number",
-        [HPO_OPT_LIST] = "string",
+        [HPO_OPT_LIST] = "string",  [HPO_OPT_NUMBERS] = "number",
     };
     cJSON *j = schema_typed(type[o->type]), *more = NULL;
     struct words w = {.a = a};
@@ -147,6 +147,20 @@ static void add_word(cJSON *forms, const struct hpo_opt *o, const void *const *n
         more = schema_typed("array");
         json_put_number(more, "minItems", 1);
         cJSON_AddItemToObject(more, "items", schema_typed("string"));
+    } else if (o->type == HPO_OPT_NUMBERS) {
+        cJSON *items = schema_typed("number"), *words = schema_typed("string");
+
+        add_range(items, o);
+        more = schema_typed("array");
+        json_put_number(more, "minItems", 1);
+        cJSON_AddItemToObject(more, "items", items);
+        if (o->choices) {
+            w = choice_words(o, a);
+            cJSON_AddItemToObject(words, "enum", schema_words(&w));
+            cJSON_AddItemToArray(forms, words);
+        } else {
+            cJSON_Delete(words);
+        }
     }
     if (more)
         cJSON_AddItemToArray(forms, more);

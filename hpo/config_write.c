@@ -51,7 +51,7 @@ static struct yaml_node *option_node(const struct hpo_opt *o, const void *base, 
         return argv_node(*(const char *const *const *)field, a);
     if (o->type == HPO_OPT_PART)
         return part_node(field, a);
-    if (o->type == HPO_OPT_LIST && strchr(text, ',')) {
+    if ((o->type == HPO_OPT_LIST || o->type == HPO_OPT_NUMBERS) && strchr(text, ',')) {
         char *all = arena_strdup(a, text), *save = NULL;
 
         n = yaml_new_seq(a);

@@ -23,10 +23,20 @@ static void shuffle(const struct tr_run *r, struct tr_member *m)
 
 static double rate_at(const struct tr_run *r, const struct tr_member *m, int step)
 {
-    double t = r->at.place.epoch + (double)step / m->steps;
+    size_t first = (size_t)(m - r->member);
+    const double *row = run_row(r, r->at.place.group, 0, (int)first);
+    const struct schedule_at at = {
+        .t = r->at.place.epoch + (double)step / m->steps,
+        .epochs = r->config->epochs,
+        .step = 1.0 / m->steps,
+        .objective = row + r->job->objective,
+        .train_loss = row + r->n_metrics,
+        .stride = (size_t)r->models * ((size_t)r->n_metrics + 1),
+        .maximize = metric_registry[r->job->objective]->maximize,
+    };
 
     return r->optimizer->lr(r->config->optimizer.priv) *
-           r->schedule->factor(r->config->schedule.priv, t, r->config->epochs);
+           r->schedule->factor(r->config->schedule.priv, &at);
 }
 
 /* A member whose epoch is shorter than its neighbours' sits the last steps out. */

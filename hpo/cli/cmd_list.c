@@ -131,7 +131,7 @@ static cJSON *option_json(const struct hpo_opt *o, struct arena *a)
     static const char *const types[] = {
         [HPO_OPT_BOOL] = "bool", [HPO_OPT_INT] = "int",       [HPO_OPT_REAL] = "float",
         [HPO_OPT_STR] = "str",   [HPO_OPT_CHOICE] = "choice", [HPO_OPT_TIME] = "time",
-        [HPO_OPT_LIST] = "list", [HPO_OPT_ARGV] = "argv",     [HPO_OPT_PART] = "part",
+        [HPO_OPT_LIST] = "list", [HPO_OPT_NUMBERS] = "floats", [HPO_OPT_ARGV] = "argv",     [HPO_OPT_PART] = "part",
     };
     cJSON *j = cJSON_CreateObject();
 

@@ -13,7 +13,7 @@ struct owner {
     bool flag;
     int n, threads, word, any;
     double rate, open, time, limit, lr;
-    const char *name, *list, *path;
+    const char *name, *list, *path, *numbers;
 };
 
 static const struct hpo_opt table[] = {
@@ -27,6 +27,8 @@ static const struct hpo_opt table[] = {
     HPO_OPT(REAL, struct owner, lr, "lr", NULL, 0, HUGE_VAL, HPO_OPT_MIN_OPEN, "unset is NaN"),
     HPO_OPT(STR, struct owner, name, "name", "", 0, 0, 0, "a name"),
     HPO_OPT(LIST, struct owner, list, "list", "cpu,cpu", 0, 0, 0, "a list"),
+    HPO_OPT_NUMBERS_OR(struct owner, numbers, "numbers", "none", "none|balanced", 0, 100,
+                       HPO_OPT_MIN_OPEN, "numbers"),
     HPO_OPT(STR, struct owner, path, "path", NULL, 0, 0, HPO_OPT_REQUIRED, "a path"),
     HPO_OPT(INT, struct owner, any, "any", "0", 0, 0, 0, "any number"),
     HPO_OPT_WORDS(struct owner, word, "word", "two", "one|two|three", 0, "a word"),
@@ -55,6 +57,27 @@ static void refused(const char *name, const char *text, const char *message)
     if (!strstr(err.msg, message))
         fail_msg("'%s' does not say '%s'", err.msg, message);
     assert_memory_equal(&o, &before, sizeof(o));
+}
+
+static void test_numbers(void **state)
+{
+    struct owner o = {0};
+    double v[2];
+
+    assert_int_equal(hpo_numbers(NULL, v, 2), 0);
+    assert_int_equal(hpo_numbers("balanced", v, 2), 0);
+    assert_int_equal(set(&o, "numbers", "balanced", NULL), 0);
+    assert_string_equal(o.numbers, "balanced");
+    assert_int_equal(set(&o, "numbers", "1,2.5,1e-3", NULL), 0);
+    assert_string_equal(hpo_opt_get(hpo_opt_find(table, "numbers"), &o, &arena), "1,2.5,1e-3");
+    assert_int_equal(hpo_numbers(o.numbers, v, 2), 3);
+    assert_true(v[0] == 1 && v[1] == 2.5);
+    assert_int_equal(set(&o, "numbers", "7", NULL), 0);
+    assert_int_equal(hpo_numbers(o.numbers, v, 2), 1);
+    refused("numbers", "1,0", "'0' is not allowed here: none, balanced, or a list of numbers above 0");
+    refused("numbers", "1,x", "'x' is not allowed");
+    refused("numbers", "1,200", "'200' is not allowed");
+    refused("numbers", ",", "is not allowed");
 }
 
 static void test_defaults(void **state)
@@ -292,7 +315,7 @@ static int release(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_numbers),   cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_auto),       cmocka_unit_test(test_words_and_texts),
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_allowed),
         cmocka_unit_test(test_find),

@@ -81,7 +81,8 @@ static void check_steps(struct fixture *f, int fold, int n_steps)
                 at++;
             assert_true(at < fake.n_train);
             c = &fake.train[at++];
-            factor = schedule->factor(f->t.config.schedule.priv, t, EPOCHS);
+            factor = schedule->factor(f->t.config.schedule.priv,
+                                      &(struct schedule_at){.t = t, .epochs = EPOCHS});
             assert_int_equal(c->n, 4);
             assert_int_equal(c->epoch, epoch);
             assert_int_equal(c->step, epoch * n_steps + step);

@@ -6,13 +6,12 @@ struct constant {
     double warmup_epochs;
 };
 
-static double factor(const void *opts, double t, double epochs)
+static double factor(const void *opts, const struct schedule_at *at)
 {
     const struct constant *o = opts;
     double f;
 
-    (void)epochs;
-    return warmup(o->warmup_epochs, t, &f) ? f : 1.0;
+    return warmup(o->warmup_epochs, at, &f) ? f : 1.0;
 }
 
 static const struct hpo_opt options[] = {

@@ -9,17 +9,17 @@ struct cosine {
     double warmup_epochs, min_factor;
 };
 
-static double factor(const void *opts, double t, double epochs)
+static double factor(const void *opts, const struct schedule_at *at)
 {
     const struct cosine *o = opts;
-    double f, whole = epochs - o->warmup_epochs;
+    double f, whole = at->epochs - o->warmup_epochs;
 
-    if (warmup(o->warmup_epochs, t, &f))
+    if (warmup(o->warmup_epochs, at, &f))
         return f;
     if (whole <= 0) /* t is the end of a training that was all warm-up */
         return 1.0;
     return o->min_factor +
-           (1.0 - o->min_factor) * (1.0 + cos(M_PI * (t - o->warmup_epochs) / whole)) / 2.0;
+           (1.0 - o->min_factor) * (1.0 + cos(M_PI * (at->t - o->warmup_epochs) / whole)) / 2.0;
 }
 
 static const struct hpo_opt options[] = {

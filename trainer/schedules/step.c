@@ -9,15 +9,14 @@ struct step {
     int step_size;
 };
 
-static double factor(const void *opts, double t, double epochs)
+static double factor(const void *opts, const struct schedule_at *at)
 {
     const struct step *o = opts;
     double f;
 
-    (void)epochs;
-    if (warmup(o->warmup_epochs, t, &f))
+    if (warmup(o->warmup_epochs, at, &f))
         return f;
-    return pow(o->gamma, floor((t - o->warmup_epochs) / o->step_size));
+    return pow(o->gamma, floor((at->t - o->warmup_epochs) / o->step_size));
 }
 
 static const struct hpo_opt options[] = {

@@ -7,23 +7,21 @@
 #ifndef HPO_TRAINER_SCHEDULES_WARMUP_H
 #define HPO_TRAINER_SCHEDULES_WARMUP_H
 
-#include <stdbool.h>
-
-#include "base/opt.h"
+#include "trainer/schedule.h"
 
 #define WARMUP_START 0.01
 
-#define WARMUP_OPT(S)                                                                              \
-    HPO_OPT(REAL, S, warmup_epochs, "warmup_epochs", "0", 0, 100000, 0,                            \
-            "epochs over which the rate climbs from a hundredth to its full value; may be a "      \
+#define WARMUP_OPT(S)                                                                         \
+    HPO_OPT(REAL, S, warmup_epochs, "warmup_epochs", "0", 0, 100000, 0,                       \
+            "epochs over which the rate climbs from a hundredth to its full value; may be a " \
             "fraction")
 
-/* true: t lies in the warm-up and *ret is its factor. */
-static inline bool warmup(double warmup_epochs, double t, double *ret)
+/* true: it is the warm-up and *ret is its factor. */
+static inline bool warmup(double warmup_epochs, const struct schedule_at *at, double *ret)
 {
-    if (t >= warmup_epochs)
+    if (at->t >= warmup_epochs)
         return false;
-    *ret = WARMUP_START + (1.0 - WARMUP_START) * t / warmup_epochs;
+    *ret = WARMUP_START + (1.0 - WARMUP_START) * at->t / warmup_epochs;
     return true;
 }
 

@@ -9,7 +9,8 @@ static inline double factor_at(const struct schedule_ops *ops, const char *sets,
                                double epochs)
 {
     struct arena a = {0};
-    double f = ops->factor(make_priv(&a, &ops->plugin, sets), t, epochs);
+    double f = ops->factor(make_priv(&a, &ops->plugin, sets),
+                           &(struct schedule_at){.t = t, .epochs = epochs, .step = 1});
 
     arena_release(&a);
     return f;

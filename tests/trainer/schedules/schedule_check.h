@@ -8,9 +8,15 @@
 static inline double factor_at(const struct schedule_ops *ops, const char *sets, double t,
                                double epochs)
 {
+    static const double same[1]; /* an objective that never changes */
+    const struct schedule_at at = {.t = t,
+                                   .epochs = epochs,
+                                   .step = 1,
+                                   .objective = same,
+                                   .train_loss = same,
+                                   .stride = 0};
     struct arena a = {0};
-    double f = ops->factor(make_priv(&a, &ops->plugin, sets),
-                           &(struct schedule_at){.t = t, .epochs = epochs, .step = 1});
+    double f = ops->factor(make_priv(&a, &ops->plugin, sets), &at);
 
     arena_release(&a);
     return f;

@@ -51,8 +51,9 @@ struct devices_opts { /* devices: */
 struct folds_opts { /* data.folds: */
     int k;
     bool stratified;
-    int run;   /* -1: all k */
-    int order; /* enum tr_order */
+    int run;      /* -1: all k */
+    int order;    /* enum tr_order */
+    int parallel; /* folds of a trial at once; -1: auto */
 };
 
 struct data_opts { /* data: */
@@ -88,9 +89,9 @@ struct study_config {
 
 /* A study file's text -> *ret. sets: "KEY=VALUE" overrides, applied before checking; a mistake in
  * one has the place "--set KEY=VALUE". Mistakes go to diags (its arena must be set) and HPO_ECONFIG
- * is returned; *ret must be released either way. A relative path (data.path, data.cache, those of an
- * objective, a study.warm_start with a '/' in it) starts at the folder of the file; in a --set, at
- * the working directory. */
+ * is returned; *ret must be released either way. A relative path (data.path, data.cache, those of
+ * an objective, a study.warm_start with a '/' in it) starts at the folder of the file; in a --set,
+ * at the working directory. */
 int study_config_parse(struct study_config *ret, const char *text, size_t n, const char *file,
                        const char *const *sets, int n_sets, struct diags *diags);
 /* The same from a path; HPO_EMISSING and HPO_EIO go to err. */

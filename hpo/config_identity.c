@@ -9,7 +9,7 @@ bool config_may_change(const char *path)
         "study.name",    "study.trials",   "study.timeout",   "study.max_failures",
         "study.target",  "study.patience", "study.min_delta", "study.max_seconds",
         "study.retries", "study.enqueue",  "pruner",          "devices",
-        "data.path",     "data.cache",
+        "data.path",     "data.cache",     "data.folds.parallel",
     };
 
     for (size_t i = 0; i < HPO_LEN(free_to); i++) {

@@ -57,10 +57,12 @@ static const struct hpo_opt sampler_options[] = {
 static const struct hpo_opt devices_options[] = {
     HPO_OPT(LIST, struct devices_opts, use, "use", "auto", 0, 0, 0,
             "auto, a device, or a list of devices; a device named twice runs two workers"),
-    HPO_OPT(INT, struct devices_opts, trials_per_device, "trials_per_device", "auto", 1, 64,
-            HPO_OPT_AUTO,
-            "concurrent trials on one device; auto: where a network is trained on the "
-            "CPU a core a trial, up to 8 at once, else 1"),
+    HPO_OPT(
+        INT, struct devices_opts, trials_per_device, "trials_per_device", "auto", 1, 64,
+        HPO_OPT_AUTO,
+        "concurrent trials on one device; auto: where a network is trained on the CPU a core a "
+        "trial, up to 8 at once; on a GPU measured while they run: one more at a time, up to 16, "
+        "as long as more gets done and memory lasts; else 1"),
     HPO_OPT(INT, struct devices_opts, threads, "threads", "auto", 1, 1024, HPO_OPT_AUTO,
             "CPU threads of a trial; auto shares the cores out"),
     {0},
@@ -90,8 +92,14 @@ static const struct hpo_opt folds_options[] = {
     HPO_OPT(INT, struct folds_opts, run, "run", "auto", 1, TR_MAX_FOLDS,
             HPO_OPT_AUTO | HPO_OPT_FIXED, "how many of the k folds are trained; auto: all"),
     HPO_OPT_WORDS(struct folds_opts, order, "order", "fold_first", "fold_first|epoch_first",
-                  HPO_OPT_FIXED,
-                  "fold after fold through all epochs, or all folds side by side, an epoch each"),
+                  HPO_OPT_FIXED, "fold after fold through all epochs, or all folds an epoch each"),
+    HPO_OPT(
+        INT, struct folds_opts, parallel, "parallel", "auto", 1, TR_MAX_FOLDS,
+        HPO_OPT_AUTO | HPO_OPT_FIXED,
+        "folds of a trial that train side by side, at most; results do not depend on it (a GPU may "
+        "round otherwise). auto: with "
+        "epoch_first all that memory holds; with fold_first 1, or, on a GPU with "
+        "`devices.trials_per_device: 1`, as many small networks as keep it busy"),
     {0},
 };
 

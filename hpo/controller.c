@@ -192,9 +192,11 @@ static void lay_out_slots(struct run *r)
 
         *w = (struct worker_proc){
             .device = &r->o->device[k], .fd = -1, .slot = &r->slot[n], .fault_trial = -1};
+        packing_init(&w->packing, w->device->slots);
         for (int i = 0; i < w->device->slots; i++, n++) {
             run_vacate(&r->slot[n]);
             r->slot[n].device = w->device->name;
+            r->slot[n].spare = w->device->packed && i;
         }
     }
 }

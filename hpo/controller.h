@@ -11,10 +11,13 @@ struct run_slot {
     const char *device;
     const struct hpo_trial *trial; /* NULL: idle */
     struct objective_progress progress;
-    double value;      /* the metric of the last epoch, in the user's direction; NaN: none yet */
-    double since;      /* monotonic seconds when the trial was handed out */
+    double value; /* the metric of the last epoch, in the user's direction; NaN: none yet */
+    double since; /* monotonic seconds when the trial was handed out, less what it waited */
+    double waits_since;
     double first_step; /* monotonic seconds of the first sign of training in this run; 0: none */
     bool ready;        /* its worker answers */
+    bool spare;        /* it may never be used: the device finds out how many it runs at once */
+    bool waits;        /* the trial waits for memory that others hold */
     double stopped;    /* monotonic seconds when the trial was told to stop; 0: it was not */
     bool late;         /* because of study.max_seconds */
 };

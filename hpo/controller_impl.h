@@ -9,6 +9,7 @@
 #include "hpo/control.h"
 #include "hpo/controller.h"
 #include "hpo/message.h"
+#include "hpo/packing.h"
 
 struct worker_proc {
     const struct device_spec *device;
@@ -16,7 +17,9 @@ struct worker_proc {
     int fd; /* -1: not running */
     struct message_reader in;
     struct run_slot *slot; /* device->slots of them */
+    struct packing packing; /* of a device that is packed */
     bool ready, given_up;
+    bool introduced; /* people know which device it is */
     int early_deaths; /* before it was ready, in a row */
 
     /* Failures of the device, in a row: without a report in between. Whether the device or a trial

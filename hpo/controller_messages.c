@@ -37,7 +37,7 @@ void run_vacate(struct run_slot *s)
     s->value = NAN;
     s->first_step = 0;
     s->stopped = 0;
-    s->late = false;
+    s->late = s->waits = false;
 }
 
 void run_tidy(struct run *r, const struct hpo_trial *t)
@@ -136,9 +136,62 @@ static int on_report(struct run *r, struct worker_proc *w, struct run_slot *s, c
     return 0;
 }
 
+/* What came of trying another number of trials at once. */
+static void on_packing(struct run *r, const struct worker_proc *w, enum packing_news news)
+{
+    char text[160];
+
+    if (news != PACKING_SETTLED)
+        return;
+    packing_say(&w->packing, text, sizeof(text));
+    run_note(r, "%s: %s", w->device->name, text);
+}
+
+static double amount(const cJSON *m, const char *key)
+{
+    double v = json_get_number(m, key);
+
+    return isfinite(v) && v > 0 ? v : 0;
+}
+
+static void on_load(struct run *r, struct worker_proc *w, const cJSON *m)
+{
+    const struct packing_sample sample = {
+        .training = message_int(m, "training", 0),
+        .seconds = amount(m, "seconds"),
+        .work = amount(m, "work"),
+        .bytes = amount(m, "bytes"),
+        .bytes_free = amount(m, "bytes_free"),
+    };
+
+    if (w->device->packed)
+        on_packing(r, w, packing_feed(&w->packing, &sample));
+}
+
+/* What a trial waits does not count as its time. */
+static void on_waits(struct run *r, struct worker_proc *w, struct run_slot *s, const cJSON *m)
+{
+    const char *why = json_get_string(m, "why");
+    double now = clock_monotonic();
+    int training = 0;
+
+    if (!why && s->waits)
+        s->since += now - s->waits_since;
+    s->waits = why != NULL;
+    s->waits_since = now;
+    if (!why)
+        return;
+    run_note(r, "trial %d waits on %s: %s", s->trial->number, w->device->name, why);
+    for (int i = 0; i < w->device->slots; i++)
+        training += w->slot[i].trial && !w->slot[i].waits;
+    if (w->device->packed)
+        on_packing(r, w, packing_full(&w->packing, training));
+}
+
 static void on_progress(struct run_slot *s, const cJSON *m)
 {
     s->progress = (struct objective_progress){
+        .folds = message_int(m, "folds", 0),
         .fold = message_int(m, "fold", 0),
         .epoch = message_int(m, "epoch", 0),
         .step = message_int(m, "step", 0),
@@ -202,6 +255,11 @@ int run_handle(struct run *r, struct worker_proc *w, const cJSON *m, struct hpo_
     struct run_slot *s = index >= 0 && index < w->device->slots ? &w->slot[index] : NULL;
 
     if (!strcmp(op, "ready")) {
+        const char *about = json_get_string(m, "about");
+
+        if (about && !w->introduced)
+            run_note(r, "%s is %s", w->device->name, about);
+        w->introduced = true;
         w->ready = true;
         w->early_deaths = 0;
         for (int i = 0; i < w->device->slots; i++)
@@ -226,6 +284,11 @@ int run_handle(struct run *r, struct worker_proc *w, const cJSON *m, struct hpo_
                         w->device->name);
     if (!strcmp(op, "progress")) {
         on_progress(s, m);
+        on_load(r, w, m);
+        return 0;
+    }
+    if (!strcmp(op, "waits")) {
+        on_waits(r, w, s, m);
         return 0;
     }
     if (!strcmp(op, "report"))

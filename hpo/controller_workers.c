@@ -25,6 +25,7 @@ int run_start_worker(struct run *r, struct worker_proc *w, struct hpo_err *err)
     if (rc)
         return rc;
     w->ready = false;
+    packing_restart(&w->packing);
     m = message_new("open");
     json_put_string(m, "study", r->o->study_file);
     json_put_string(m, "device", w->device->name);
@@ -161,12 +162,19 @@ static bool holds_suspect(const struct run *r, const struct worker_proc *w)
     return false;
 }
 
-static bool is_idle(const struct worker_proc *w)
+static int running_on(const struct worker_proc *w)
 {
+    int n = 0;
+
     for (int i = 0; i < w->device->slots; i++)
-        if (w->slot[i].trial)
-            return false;
-    return true;
+        n += w->slot[i].trial != NULL;
+    return n;
+}
+
+/* How many trials may run on it now. */
+static int open_slots(const struct worker_proc *w)
+{
+    return w->device->packed ? w->packing.n : w->device->slots;
 }
 
 /* A trial that failed with this device twice is tried on another one, if there is one that works:
@@ -201,12 +209,12 @@ int run_hand_out(struct run *r, struct hpo_err *err)
 
             if (s->trial)
                 continue;
-            if (holds_suspect(r, w))
+            if (holds_suspect(r, w) || running_on(w) >= open_slots(w))
                 break;
             rc = study_next(r->study, &t, err);
             if (rc || !t)
                 return rc;
-            if (is_suspect(t) && (!is_idle(w) || blames(r, w, t)))
+            if (is_suspect(t) && (running_on(w) || blames(r, w, t)))
                 break; /* it was there already, and is offered to the next worker */
             rc = study_start(r->study, t, w->device->name, w->pid, err);
             if (rc)
@@ -240,7 +248,8 @@ void run_stop_trials(struct run *r, double now)
 
         for (int i = 0; i < w->device->slots && w->fd >= 0; i++) {
             struct run_slot *s = &w->slot[i];
-            bool late = isfinite(c->study.max_seconds) && now - s->since > c->study.max_seconds;
+            bool late = isfinite(c->study.max_seconds) && !s->waits &&
+                        now - s->since > c->study.max_seconds;
 
             if (!s->trial)
                 continue;

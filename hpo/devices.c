@@ -140,6 +140,20 @@ static const char *automatic(const struct study_config *c, struct arena *a)
     return list ? list : "cpu";
 }
 
+#define GIB 1073741824.0
+
+const char *device_says(const char *kind, int index, struct arena *a)
+{
+    const struct kn_backend_ops *b =
+        hpo_registry_find((const void *const *)kn_backend_registry, kind);
+    struct kn_device_info info = {0};
+
+    if (!b || !strcmp(kind, "cpu") || b->describe(index, &info, NULL))
+        return NULL;
+    return arena_printf(a, "%s, %.1f GiB, %.1f of them free", info.name, info.memory_total / GIB,
+                        info.memory_free / GIB);
+}
+
 const char *devices_missing(const struct study_config *c)
 {
     const char *why = NULL;
@@ -166,7 +180,7 @@ const char *devices_missing(const struct study_config *c)
  * know too little: then each gets several cores. */
 #define AT_ONCE_MAX 8
 
-static int automatic_slots(const struct study_config *c, int on_cpu)
+static int automatic_slots_cpu(const struct study_config *c, int on_cpu)
 {
     int share = cpu_cores() / on_cpu,
         n = c->devices.threads > 0 ? share / c->devices.threads : share;
@@ -174,6 +188,26 @@ static int automatic_slots(const struct study_config *c, int on_cpu)
     n = n > AT_ONCE_MAX ? AT_ONCE_MAX : n;
     n = n > c->study.trials ? c->study.trials : n;
     return n > 1 ? n : 1;
+}
+
+/* One small network leaves most of a GPU idle, a large one leaves nothing; which it is shows when
+ * they run. No more than may run at once by the study's own rules. */
+#define PACKED_MAX 16
+
+static int most_packed(const struct study_config *c)
+{
+    int n = PACKED_MAX;
+
+    n = n > c->study.trials ? c->study.trials : n;
+    return c->sampler.lag && n > c->sampler.lag ? c->sampler.lag : n;
+}
+
+static void automatic_slots(const struct study_config *c, int on_cpu, struct device_spec *d)
+{
+    d->slots = 1;
+    if (trains(c))
+        d->slots = is_cpu(d) ? automatic_slots_cpu(c, on_cpu) : most_packed(c);
+    d->packed = trains(c) && !is_cpu(d) && d->slots > 1;
 }
 
 int devices_resolve(const struct study_config *c, struct arena *a, struct device_spec **ret,
@@ -204,9 +238,10 @@ int devices_resolve(const struct study_config *c, struct arena *a, struct device
     for (int i = 0; i < n; i++) {
         int same = 1, share, sharers;
 
-        d[i].slots = c->devices.trials_per_device > 0 ? c->devices.trials_per_device
-                     : is_cpu(&d[i]) && trains(c)     ? automatic_slots(c, on_cpu)
-                                                      : 1;
+        if (c->devices.trials_per_device > 0)
+            d[i].slots = c->devices.trials_per_device;
+        else
+            automatic_slots(c, on_cpu, &d[i]);
         /* A GPU's trainer needs no cores; a command's data loaders do, whatever it trains on. */
         sharers = trains(c) ? on_cpu : n;
         share = cpu_cores() / ((sharers ? sharers : 1) * d[i].slots);

@@ -12,7 +12,8 @@ struct device_spec {
     const char *kind; /* "cpu", "cuda" */
     int index;        /* on its backend */
     const char *name; /* "cpu", "cuda:1"; two equal ones are told apart as "cpu#2" */
-    int slots;        /* concurrent trials */
+    int slots;        /* concurrent trials, at most */
+    bool packed;      /* how many at once is found while they run (hpo/packing.h) */
     int threads;      /* CPU threads of one slot */
 };
 
@@ -21,6 +22,10 @@ struct device_spec {
  * own affair, and a GPU is any that the machine has. */
 int devices_resolve(const struct study_config *c, struct arena *a, struct device_spec **ret,
                     int *ret_n, struct hpo_err *err);
+
+/* "NVIDIA H200, 139.8 GiB, 139.2 of them free"; in a. NULL: nobody knows, or it is a CPU, of which
+ * everybody does. Asks the device, so a worker does that. */
+const char *device_says(const char *kind, int index, struct arena *a);
 
 /* Why devices.use: auto uses no device but the CPU (static text); NULL: it does, or the build has
  * no other kind, or something else was asked for. */

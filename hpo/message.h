@@ -3,12 +3,17 @@
  *   controller -> worker   open {study, device, backend, index, threads, slots}
  *                          train {slot, trial, values, dir[, points]}
  *                          answer {slot, verdict: go | prune | pause}
- *                          stop {slot, trial}       it takes too long: prune it as soon as it
- * listens pause {}                 every slot: checkpoint now, give the trial back worker ->
- * controller   ready {device}  ·  broken {reason} progress {slot, fold, epoch, step, steps, rate,
- * loss} report {slot, trial, again, step, value, rate, rows}   waits for the answer done {slot,
- * trial, value, seconds, folds}  ·  pruned {slot, trial, seconds} failed {slot, trial, rc, reason,
- * seconds}  ·  paused {slot, trial}
+ *                          stop {slot, trial}   it takes too long: prune it as soon as it listens
+ *                          pause {}   every slot: checkpoint now, give the trial back
+ *
+ *   worker -> controller   ready {about}  ·  broken {reason}
+ *                          progress {slot, fold, folds, epoch, step, steps, rate, loss[, training,
+ *                            seconds, work, bytes, bytes_free]}   the last ones: hpo/packing.h
+ *                          waits {slot, trial, why}   for memory that others hold; null: it goes on
+ *                          report {slot, trial, again, step, value, rate, rows}   and waits
+ *                          done {slot, trial, value, seconds, folds}
+ *                          pruned {slot, trial, seconds}  ·  paused {slot, trial}
+ *                          failed {slot, trial, rc, reason, seconds}
  *
  * Both ends are the same program, but a message is checked all the same: the worker may be dying.
  */

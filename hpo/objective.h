@@ -31,6 +31,11 @@ struct objective_progress {
     int step, steps; /* within the epoch; steps 0: nobody knows */
     double rate;     /* images (or what it works through) a second; 0: nobody knows */
     double loss;     /* NaN: none */
+    int folds;       /* that it works on side by side, from `fold` on; 0: it has none */
+
+    /* For who shares a device out. */
+    double work;              /* what this attempt got done so far, in any unit; 0: nobody knows */
+    double bytes, bytes_free; /* device memory that it takes; that was left. 0: unknown */
 };
 
 enum objective_verdict {
@@ -52,6 +57,9 @@ struct objective_trial {
     /* Cheap. Called at least 20 times a second, whatever else it waits for. p: NULL, or where it
      * is. */
     enum objective_verdict (*poll)(void *arg, const struct objective_progress *p);
+    /* It has to wait for something that others hold, and why (a part of a sentence); NULL: it goes
+     * on. What it waits does not count as its time. */
+    void (*waits)(void *arg, const char *why);
     void *arg;
 };
 

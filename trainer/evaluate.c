@@ -45,7 +45,7 @@ static int measure(struct tr_run *r, const struct tr_member *m, double *ret, str
         if (pred < 0)
             return hpo_fail(err, HPO_ENUMERIC,
                             "the outputs became NaN or infinite in fold %d, epoch %d of %d",
-                            m->fold, r->at.place.epoch + 1, r->config->epochs);
+                            m->fold, r->place.epoch + 1, r->config->epochs);
         r->pred[i] = pred;
         r->labels[i] = images->labels[m->valid[i]];
         r->confusion[(size_t)r->labels[i] * (size_t)k + (size_t)pred]++;
@@ -54,10 +54,29 @@ static int measure(struct tr_run *r, const struct tr_member *m, double *ret, str
         ret[i] = metric_registry[i]->compute(&p);
         if (!isfinite(ret[i]))
             return hpo_fail(err, HPO_ENUMERIC, "%s is not a number in fold %d, epoch %d of %d",
-                            metric_registry[i]->plugin.name, m->fold, r->at.place.epoch + 1,
+                            metric_registry[i]->plugin.name, m->fold, r->place.epoch + 1,
                             r->config->epochs);
     }
     return 0;
+}
+
+/* The next rows of every member, from `from` on. Returns how many in all. */
+static int next_rows(const struct tr_run *r, int from, const int32_t **index, int *n,
+                     float **logits)
+{
+    size_t k = (size_t)r->job->data->images.classes;
+    int all = 0;
+
+    for (int i = 0; i < r->models; i++) {
+        const struct tr_member *m = &r->member[i < r->members ? i : 0];
+        int left = i < r->members ? m->n_valid - from : 0;
+
+        n[i] = left < 0 ? 0 : left < r->plan->eval_batch ? left : r->plan->eval_batch;
+        index[i] = n[i] ? m->valid + from : m->valid;
+        logits[i] = n[i] ? m->probs + (size_t)from * k : m->probs;
+        all += n[i];
+    }
+    return all;
 }
 
 int run_evaluate(struct tr_run *r, struct hpo_err *err)
@@ -65,28 +84,22 @@ int run_evaluate(struct tr_run *r, struct hpo_err *err)
     const int32_t *index[TR_MAX_FOLDS];
     float *logits[TR_MAX_FOLDS];
     int n[TR_MAX_FOLDS], rc = 0, most = 0;
-    size_t k = (size_t)r->job->data->images.classes;
     double loss = 0;
 
-    for (int i = 0; i < r->models; i++) {
-        most = r->member[i].n_valid > most ? r->member[i].n_valid : most;
-        loss += r->at.loss_sum[i] / r->member[i].steps / r->models;
+    for (int i = 0; i < r->members; i++) {
+        const struct tr_member *m = &r->member[i];
+
+        most = m->n_valid > most ? m->n_valid : most;
+        loss += r->at.loss_sum[m->fold] / m->steps / r->members;
     }
     for (int from = 0; from < most && !rc; from += r->plan->eval_batch) {
-        for (int i = 0; i < r->models; i++) {
-            const struct tr_member *m = &r->member[i];
-            int left = m->n_valid - from;
-
-            n[i] = left < 0 ? 0 : left < r->plan->eval_batch ? left : r->plan->eval_batch;
-            index[i] = n[i] ? m->valid + from : m->valid;
-            logits[i] = n[i] ? m->probs + (size_t)from * k : m->probs;
-        }
+        r->work += next_rows(r, from, index, n, logits) * TR_EVAL_WORK;
         rc = r->plan->ops->eval(r->plan, index, n, logits, err);
         /* A pause here forgets the evaluation: the place is still the end of the last step. */
         if (!rc && from + r->plan->eval_batch < most)
             rc = run_poll(r, loss, err);
     }
-    for (int i = 0; i < r->models && !rc; i++)
-        rc = measure(r, &r->member[i], run_row(r, r->at.place.group, r->at.place.epoch, i), err);
+    for (int i = 0; i < r->members && !rc; i++)
+        rc = measure(r, &r->member[i], run_row(r, r->member[i].fold, r->place.epoch), err);
     return rc;
 }

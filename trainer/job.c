@@ -19,14 +19,15 @@ static int check(const struct tr_job *job, struct hpo_err *err)
     const struct tr_folds *f = job->folds;
 
     if (job->run < 1 || job->run > f->k || job->run > TR_MAX_FOLDS)
-        return hpo_fail(err, HPO_ECONFIG, "%d folds cannot be trained: there are %d, and at most "
-                        "%d", job->run, f->k, TR_MAX_FOLDS);
+        return hpo_fail(err, HPO_ECONFIG,
+                        "%d folds cannot be trained: there are %d, and at most "
+                        "%d",
+                        job->run, f->k, TR_MAX_FOLDS);
     if (f->n != job->data->images.n || f->n > INT32_MAX)
         return hpo_fail(err, HPO_ECONFIG, "the folds are not those of this data set");
     for (int i = 0; i < job->run; i++)
         if (valid_rows(f, i) < 1 || valid_rows(f, i) >= f->n)
-            return hpo_fail(err, HPO_ECONFIG, "fold %d leaves nothing to train or validate on",
-                            i);
+            return hpo_fail(err, HPO_ECONFIG, "fold %d leaves nothing to train or validate on", i);
     if (job->config->epochs < 1 || job->config->batch_size < 1)
         return hpo_fail(err, HPO_ECONFIG, "there is nothing to train: %d epochs of batches of %d",
                         job->config->epochs, job->config->batch_size);
@@ -94,24 +95,44 @@ static int check_batch_norm(const struct kn_net *n, int batch, struct hpo_err *e
         if (n->op[i].kind == KN_BATCH_NORM && (double)batch * t->h * t->w < 2)
             return hpo_fail(err, HPO_ECONFIG,
                             "%s: batch norm of a batch of one image of one pixel has no variance: "
-                            "raise batch_size", n->op[i].name);
+                            "raise batch_size",
+                            n->op[i].name);
     }
     return 0;
 }
 
-static int get_plan(struct tr_run *r, struct hpo_err *err)
+/* While others hold the memory that this job needs: its caller hears why, once, and may stop it. */
+static int on_wait(void *arg, const char *why, struct hpo_err *err)
 {
+    struct tr_run *r = arg;
+
+    if (!r->told_wait && r->job->waits)
+        r->job->waits(r->job->arg, why);
+    r->told_wait = true;
+    return r->job->poll ? run_obey(r, r->job->poll(r->job->arg, NULL), true, err) : 0;
+}
+
+static int plan_for(struct tr_run *r, int models, struct hpo_err *err)
+{
+    bool side_by_side = r->job->order == TR_EPOCH_FIRST;
     struct kn_net net = {0};
     struct tr_plan_request request = {
         .net = &net,
         .data = r->job->data,
         .batch = r->batch,
-        .models = r->models,
+        .models = models,
+        .like = side_by_side ? r->folds : 1,
         .precision = (enum kn_precision)r->config->precision,
         .optim = r->optimizer->kind,
+        .last = models == 1,
+        .wait = on_wait,
+        .arg = r,
     };
     int rc = tr_build_net(r->config, &r->job->data->images, &net, err);
 
+    for (int i = 0; i < r->folds; i++)
+        if (valid_rows(r->job->folds, i) > request.eval_rows)
+            request.eval_rows = (int)valid_rows(r->job->folds, i);
     if (!rc)
         rc = check_batch_norm(&net, r->batch, err);
     if (!rc) {
@@ -119,6 +140,28 @@ static int get_plan(struct tr_run *r, struct hpo_err *err)
         rc = tr_session_plan(r->session, &request, &r->plan, err);
     }
     kn_net_release(&net);
+    r->need = request.ret_bytes;
+    r->room = request.ret_free;
+    return rc;
+}
+
+/* As many folds at once as were asked for and as memory holds: which of them train side by side
+ * shows in no result. Groups are of one size, as far as that goes. */
+static int get_plan(struct tr_run *r, struct hpo_err *err)
+{
+    int rc = HPO_ENOMEM;
+
+    for (int most = r->models; rc == HPO_ENOMEM && most; most /= 2) {
+        int groups = (r->folds + most - 1) / most;
+
+        r->models = (r->folds + groups - 1) / groups;
+        rc = plan_for(r, r->models, err);
+    }
+    if (rc == HPO_ENOMEM)
+        hpo_fail_at(err, "model %s, batch_size %d", hpo_plugin_of(r->config->model.ops)->name,
+                    r->config->batch_size);
+    if (!rc && r->told_wait && r->job->waits)
+        r->job->waits(r->job->arg, NULL);
     return rc;
 }
 
@@ -132,7 +175,7 @@ static int allocate(struct tr_run *r, struct hpo_err *err)
 {
     size_t rows = 0, valid = 0, models = (size_t)r->models;
     size_t classes = (size_t)r->job->data->images.classes;
-    size_t curve = (size_t)r->groups * models * (size_t)r->config->epochs;
+    size_t curve = (size_t)r->folds * (size_t)r->config->epochs;
 
     for (int i = 0; i < r->job->run; i++) {
         size_t v = (size_t)valid_rows(r->job->folds, i), t = (size_t)r->job->folds->n - v;
@@ -144,13 +187,12 @@ static int allocate(struct tr_run *r, struct hpo_err *err)
     r->logits = calloc(models * valid, classes * sizeof(float));
     r->labels = calloc(valid, 2 * sizeof(int32_t));
     r->confusion = calloc(classes, classes * sizeof(int64_t));
-    r->at.loss_sum = calloc(models, sizeof(double));
     r->at.curve = calloc(curve, ((size_t)r->n_metrics + 1) * sizeof(double));
     r->timing.row = calloc(curve, 2 * sizeof(double));
-    if (!r->indices || !r->logits || !r->labels || !r->confusion || !r->at.loss_sum ||
-        !r->at.curve || !r->timing.row)
-        return out_of_memory(err, 4.0 * (double)(models * (2 * rows + valid * classes)) +
-                                      8.0 * (double)(valid + classes * classes),
+    if (!r->indices || !r->logits || !r->labels || !r->confusion || !r->at.curve || !r->timing.row)
+        return out_of_memory(err,
+                             4.0 * (double)(models * (2 * rows + valid * classes)) +
+                                 8.0 * (double)(valid + classes * classes),
                              "row numbers and predictions");
     r->pred = r->labels + valid;
     for (size_t m = 0; m < models; m++) {
@@ -164,13 +206,13 @@ static int allocate(struct tr_run *r, struct hpo_err *err)
 static int init_checkpoint(struct tr_run *r, struct hpo_err *err)
 {
     struct ckpt_shape shape = {
-        .groups = r->groups,
-        .models = r->models,
+        .folds = r->folds,
         .epochs = r->config->epochs,
         .metrics = r->n_metrics,
         .slots = kn_optim_slots(r->optimizer->kind),
         .weights = r->plan->net->n_weights,
         .buffers = r->plan->net->n_buffers,
+        .all = r->job->order == TR_EPOCH_FIRST,
     };
 
     for (int i = 0; i < r->job->run; i++) {
@@ -184,7 +226,7 @@ static int init_checkpoint(struct tr_run *r, struct hpo_err *err)
         return hpo_fail(err, HPO_ECONFIG, "%d epochs of %d steps are too many", shape.epochs,
                         shape.steps);
     fingerprint(r->job, shape.fingerprint);
-    return ckpt_init(&r->ckpt, &shape, err);
+    return ckpt_init(&r->ckpt, &shape, shape.all ? r->folds : r->models, err);
 }
 
 int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, struct hpo_err *err)
@@ -197,8 +239,7 @@ int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, s
         .config = job->config,
         .optimizer = job->config->optimizer.ops,
         .schedule = job->config->schedule.ops,
-        .models = job->order == TR_EPOCH_FIRST ? job->run : 1,
-        .groups = job->order == TR_EPOCH_FIRST ? 1 : job->run,
+        .folds = job->run,
         .started = clock_monotonic(),
     };
     while (metric_registry[r->n_metrics])
@@ -210,6 +251,9 @@ int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, s
     if (rc)
         return rc;
     r->batch = batch_of(job);
+    r->models = job->parallel > 0 ? job->parallel : job->order == TR_EPOCH_FIRST ? job->run : 1;
+    if (r->models > job->run)
+        r->models = job->run;
     rc = get_plan(r, err);
     if (!rc)
         rc = init_checkpoint(r, err);
@@ -220,29 +264,14 @@ int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, s
 
 void run_release(struct tr_run *r)
 {
+    tr_session_done(r->session);
     ckpt_release(&r->ckpt);
     free(r->indices);
     free(r->logits);
     free(r->labels);
     free(r->confusion);
-    free(r->at.loss_sum);
     free(r->at.curve);
     free(r->timing.row);
-}
-
-void run_enter_group(struct tr_run *r, int group)
-{
-    const struct tr_folds *f = r->job->folds;
-
-    for (int i = 0; i < r->models; i++) {
-        struct tr_member *m = &r->member[i];
-
-        m->fold = group * r->models + i;
-        m->n_rows = (int)tr_folds_train(f, m->fold, m->rows);
-        m->steps = m->n_rows / r->batch;
-        m->valid = f->index + f->start[m->fold];
-        m->n_valid = (int)valid_rows(f, m->fold);
-    }
 }
 
 double run_seconds(const struct tr_run *r)
@@ -252,36 +281,22 @@ double run_seconds(const struct tr_run *r)
 
 double run_epoch_seconds(const struct tr_run *r)
 {
-    return r->timing.partial + clock_monotonic() - r->epoch_started;
+    return r->epoch_before + clock_monotonic() - r->epoch_started;
 }
 
-static size_t row_index(const struct tr_run *r, int group, int epoch, int model)
+static size_t row_index(const struct tr_run *r, int fold, int epoch)
 {
-    return ckpt_rows(&r->ckpt.shape, (struct ckpt_place){group, epoch, 0}) + (size_t)model;
+    return (size_t)fold * (size_t)r->config->epochs + (size_t)epoch;
 }
 
-double *run_row(const struct tr_run *r, int group, int epoch, int model)
+double *run_row(const struct tr_run *r, int fold, int epoch)
 {
-    return r->at.curve + row_index(r, group, epoch, model) * ((size_t)r->n_metrics + 1);
+    return r->at.curve + row_index(r, fold, epoch) * ((size_t)r->n_metrics + 1);
 }
 
-double *run_timing(const struct tr_run *r, int group, int epoch, int model)
+double *run_timing(const struct tr_run *r, int fold, int epoch)
 {
-    return r->timing.row + row_index(r, group, epoch, model) * 2;
-}
-
-int run_save(struct tr_run *r, struct hpo_err *err)
-{
-    for (int i = 0; i < r->models; i++) {
-        struct kn_state state = ckpt_state(&r->ckpt, i);
-        int rc = r->plan->ops->get_state(r->plan, i, &state, err);
-
-        if (rc)
-            return rc;
-    }
-    r->timing.total = run_seconds(r);
-    timing_save(&r->ckpt.shape, r->job->dir, r->at.place, &r->timing);
-    return ckpt_save(&r->ckpt, r->job->dir, &r->at, err);
+    return r->timing.row + row_index(r, fold, epoch) * 2;
 }
 
 int run_obey(struct tr_run *r, enum tr_verdict v, bool saved, struct hpo_err *err)
@@ -295,8 +310,11 @@ int run_obey(struct tr_run *r, enum tr_verdict v, bool saved, struct hpo_err *er
         return hpo_fail(err, HPO_ESTOPPED, "pruned");
     }
     if (!saved) {
-        r->timing.partial = run_epoch_seconds(r);
-        rc = run_save(r, err);
+        for (int i = 0; i < r->members; i++)
+            r->timing.partial[r->member[i].fold] = run_epoch_seconds(r) / r->members;
+        rc = run_fetch(r, err);
+        if (!rc)
+            rc = run_save(r, err);
     }
     return rc ? rc : hpo_fail(err, HPO_ESTOPPED, "paused, to be continued from its checkpoint");
 }
@@ -305,15 +323,19 @@ int run_poll(struct tr_run *r, double loss, struct hpo_err *err)
 {
     struct tr_progress p = {
         .fold = r->member[0].fold,
-        .epoch = r->at.place.epoch,
-        .step = r->at.place.step,
+        .folds = r->members,
+        .epoch = r->place.epoch,
+        .step = r->place.step,
         .images_per_s = r->rate,
         .loss = loss,
+        .work = r->work,
+        .bytes = r->need,
+        .bytes_free = r->room,
     };
 
     if (!r->job->poll)
         return 0;
-    for (int i = 0; i < r->models; i++)
+    for (int i = 0; i < r->members; i++)
         if (r->member[i].steps > p.steps)
             p.steps = r->member[i].steps;
     return run_obey(r, r->job->poll(r->job->arg, &p), false, err);

@@ -1,8 +1,9 @@
 /* trainer/job.h - inside the trainer: one call of tr_train, while it runs.
  *
- * Both orders are one loop: *groups* of models are trained one group after the other, the models of
- * a group side by side. Fold-first has a group a fold, of one model; epoch-first has one group of
- * all the folds. Everything is allocated before the first step. */
+ * Folds are trained in *groups*: some of them that have reached the same place, side by side, as
+ * models of one plan. Fold-first, a group goes through all epochs; epoch-first, through one. Who is
+ * next follows from the places alone (run_next_group), so a training that was stopped may go on
+ * with groups of another size. Everything is allocated before the first step. */
 #ifndef HPO_TRAINER_JOB_H
 #define HPO_TRAINER_JOB_H
 
@@ -30,50 +31,63 @@ struct tr_run {
     const struct optimizer_ops *optimizer;
     const struct schedule_ops *schedule;
     float rates[KN_MAX_RATES];
-    int batch, models, groups, n_metrics;
+    int batch, folds, n_metrics;
+    int models; /* of the plan; a group has at most as many members, and the rest sits out */
     struct kn_plan *plan;
 
     struct ckpt ckpt;
-    struct ckpt_rest at; /* place, loss sums, curve: what is done */
+    struct ckpt_rest at; /* places, loss sums, curve: what is done */
     struct timing timing;
 
     struct tr_member member[TR_MAX_FOLDS];
-    int32_t *indices; /* of all members: rows and order */
-    float *logits;    /* of all members */
-    int32_t *labels, *pred; /* of one member's validation rows */
+    int members;
+    struct ckpt_place place; /* of every member */
+    int32_t *indices;        /* of all members: rows and order */
+    float *logits;           /* of all members */
+    int32_t *labels, *pred;  /* of one member's validation rows */
     int64_t *confusion;
     struct kn_batch now[TR_MAX_FOLDS], next[TR_MAX_FOLDS];
     double loss[TR_MAX_FOLDS];
-    double asked;  /* clock: when the losses of a device that works by itself were last asked for */
-    int since;     /* steps since */
+    double asked; /* clock: when the losses of a device that works by itself were last asked for */
+    int since;    /* steps since */
 
-    double started;       /* clock: of this attempt */
-    double earlier;       /* seconds of the attempts before */
-    double epoch_started; /* clock: of what this attempt trained of the epoch */
+    double started;          /* clock: of this attempt */
+    double earlier;          /* seconds of the attempts before */
+    double epoch_started;    /* clock: of what this attempt trained of the epoch */
+    double epoch_before;     /* seconds that the members trained of it before */
     double rate_clock, rate; /* images per second over the last moments, for progress */
     int64_t rate_images;
+    double work;       /* images of this attempt, see tr_progress */
+    double need, room; /* bytes of the plan; free on the device when it was made */
+    bool told_wait;
     bool pruned;
 };
 
 /* trainer/job.c */
 int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, struct hpo_err *err);
 void run_release(struct tr_run *r);
-/* Who is in the group, with their rows. */
-void run_enter_group(struct tr_run *r, int group);
 double run_seconds(const struct tr_run *r);
 /* Seconds spent on the epoch at hand, those before a pause included. */
 double run_epoch_seconds(const struct tr_run *r);
 /* The row of the curve: n_metrics values, then the training loss. And its timing: seconds, rate. */
-double *run_row(const struct tr_run *r, int group, int epoch, int model);
-double *run_timing(const struct tr_run *r, int group, int epoch, int model);
-/* Write the checkpoint of the place that the run has reached. */
-int run_save(struct tr_run *r, struct hpo_err *err);
+double *run_row(const struct tr_run *r, int fold, int epoch);
+double *run_timing(const struct tr_run *r, int fold, int epoch);
 /* Verdict -> 0, or HPO_ESTOPPED. saved: the checkpoint on disk is that of this place. */
 int run_obey(struct tr_run *r, enum tr_verdict v, bool saved, struct hpo_err *err);
 /* Ask the caller's poll; loss: the mean of the last step. */
 int run_poll(struct tr_run *r, double loss, struct hpo_err *err);
 
-/* trainer/loop.c: the rest of the epoch that the place is in, evaluation included, into its row of
+/* trainer/group.c: choose who is trained next; false: all folds are done. */
+bool run_next_group(struct tr_run *r);
+/* The members' rows, and what they are on the device. */
+int run_enter_group(struct tr_run *r, struct hpo_err *err);
+/* The members have reached r->place. */
+void run_arrive(struct tr_run *r);
+/* Write the checkpoint of the places that the folds have reached. */
+int run_fetch(struct tr_run *r, struct hpo_err *err); /* states of the members, from the device */
+int run_save(struct tr_run *r, struct hpo_err *err);
+
+/* trainer/loop.c: the rest of the epoch that the group is in, evaluation included, into the rows of
  * the curve. The place is moved behind it. */
 int run_epoch(struct tr_run *r, struct hpo_err *err);
 

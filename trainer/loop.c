@@ -14,8 +14,7 @@
 /* The order of an epoch does not depend on those before it, so a resumed epoch finds its own. */
 static void shuffle(const struct tr_run *r, struct tr_member *m)
 {
-    struct hpo_rng rng = hpo_rng_for(r->job->seed, -1, m->fold, "order",
-                                     (uint64_t)r->at.place.epoch);
+    struct hpo_rng rng = hpo_rng_for(r->job->seed, -1, m->fold, "order", (uint64_t)r->place.epoch);
 
     memcpy(m->order, m->rows, (size_t)m->n_rows * sizeof(int32_t));
     hpo_rng_shuffle(&rng, m->order, m->n_rows);
@@ -23,15 +22,14 @@ static void shuffle(const struct tr_run *r, struct tr_member *m)
 
 static double rate_at(const struct tr_run *r, const struct tr_member *m, int step)
 {
-    size_t first = (size_t)(m - r->member);
-    const double *row = run_row(r, r->at.place.group, 0, (int)first);
+    const double *row = run_row(r, m->fold, 0);
     const struct schedule_at at = {
-        .t = r->at.place.epoch + (double)step / m->steps,
+        .t = r->place.epoch + (double)step / m->steps,
         .epochs = r->config->epochs,
         .step = 1.0 / m->steps,
         .objective = row + r->job->objective,
         .train_loss = row + r->n_metrics,
-        .stride = (size_t)r->models * ((size_t)r->n_metrics + 1),
+        .stride = (size_t)r->n_metrics + 1,
         .maximize = metric_registry[r->job->objective]->maximize,
     };
 
@@ -39,19 +37,20 @@ static double rate_at(const struct tr_run *r, const struct tr_member *m, int ste
            r->schedule->factor(r->config->schedule.priv, &at);
 }
 
-/* A member whose epoch is shorter than its neighbours' sits the last steps out. */
+/* A member whose epoch is shorter than its neighbours' sits the last steps out; a model that is
+ * nobody's sits out all of them. */
 static void fill_batches(const struct tr_run *r, int step, struct kn_batch *ret)
 {
     for (int i = 0; i < r->models; i++) {
         const struct tr_member *m = &r->member[i];
 
         ret[i] = (struct kn_batch){0};
-        if (step < m->steps)
+        if (i < r->members && step < m->steps)
             ret[i] = (struct kn_batch){
                 .index = m->order + (size_t)step * (size_t)r->batch,
                 .n = r->batch,
-                .epoch = (uint32_t)r->at.place.epoch,
-                .step = (uint32_t)r->at.place.epoch * (uint32_t)m->steps + (uint32_t)step,
+                .epoch = (uint32_t)r->place.epoch,
+                .step = (uint32_t)r->place.epoch * (uint32_t)m->steps + (uint32_t)step,
                 .lr = (float)rate_at(r, m, step),
             };
     }
@@ -62,8 +61,9 @@ static int not_finite(const struct tr_run *r, const struct tr_member *m, int ste
 {
     return hpo_fail(err, HPO_ENUMERIC,
                     "the loss became NaN or infinite in fold %d, epoch %d of %d, step %d of %d, at "
-                    "learning rate %.4g", m->fold, r->at.place.epoch + 1, r->config->epochs,
-                    step + 1, m->steps, rate_at(r, m, step));
+                    "learning rate %.4g",
+                    m->fold, r->place.epoch + 1, r->config->epochs, step + 1, m->steps,
+                    rate_at(r, m, step));
 }
 
 static void measure_rate(struct tr_run *r, int images)
@@ -71,6 +71,7 @@ static void measure_rate(struct tr_run *r, int images)
     double now = clock_monotonic();
 
     r->rate_images += images;
+    r->work += images;
     if (now - r->rate_clock >= RATE_WINDOW || r->rate == 0) {
         r->rate = (double)r->rate_images / (now - r->rate_clock);
         r->rate_clock = now;
@@ -86,12 +87,12 @@ static int train_and_wait(struct tr_run *r, const struct kn_batch *next, int ste
     int training = 0;
     int rc = r->plan->ops->train(r->plan, r->now, next, r->loss, err);
 
-    for (int i = 0; i < r->models && !rc; i++) {
+    for (int i = 0; i < r->members && !rc; i++) {
         if (!r->now[i].n)
             continue;
         if (!isfinite(r->loss[i]))
             return not_finite(r, &r->member[i], step, err);
-        r->at.loss_sum[i] += r->loss[i];
+        r->at.loss_sum[r->member[i].fold] += r->loss[i];
         sum += r->loss[i];
         training++;
     }
@@ -112,13 +113,15 @@ static int train_ahead(struct tr_run *r, const struct kn_batch *next, int step, 
     if (rc || (next && now - r->asked < ASK_EVERY_S))
         return rc;
     rc = r->plan->ops->losses(r->plan, r->loss, err);
-    for (int i = 0; i < r->models && !rc; i++) {
+    for (int i = 0; i < r->members && !rc; i++) {
+        double *before = &r->at.loss_sum[r->member[i].fold];
+
         if (!isfinite(r->loss[i]))
             return not_finite(r, &r->member[i], step, err);
-        sum += r->loss[i] - r->at.loss_sum[i];
-        r->at.loss_sum[i] = r->loss[i];
+        sum += r->loss[i] - *before;
+        *before = r->loss[i];
     }
-    *ret_mean = sum / r->models / r->since;
+    *ret_mean = sum / r->members / r->since;
     r->asked = clock_monotonic();
     r->since = 0;
     return rc;
@@ -137,9 +140,10 @@ static int step_once(struct tr_run *r, int step, int steps, struct hpo_err *err)
                              : train_and_wait(r, next, step, &mean, err);
     if (rc)
         return rc;
-    for (int i = 0; i < r->models; i++)
+    for (int i = 0; i < r->members; i++)
         training += r->now[i].n > 0;
-    r->at.place.step = step + 1;
+    r->place.step = step + 1;
+    run_arrive(r);
     measure_rate(r, training * r->batch);
     /* Only when every loss so far is in the sums may it be paused: they are part of its state. */
     return isnan(mean) ? 0 : run_poll(r, mean, err);
@@ -149,25 +153,45 @@ static int train_steps(struct tr_run *r, struct hpo_err *err)
 {
     int steps = 0, rc = 0;
 
-    for (int i = 0; i < r->models; i++) {
+    for (int i = 0; i < r->members; i++) {
         shuffle(r, &r->member[i]);
         steps = r->member[i].steps > steps ? r->member[i].steps : steps;
     }
     r->since = 0;
-    if (r->plan->ops->async)
-        rc = r->plan->ops->set_losses(r->plan, r->at.loss_sum, err);
-    for (int step = r->at.place.step; step < steps && !rc; step++)
+    if (r->plan->ops->async) {
+        for (int i = 0; i < r->models; i++)
+            r->loss[i] = i < r->members ? r->at.loss_sum[r->member[i].fold] : 0;
+        rc = r->plan->ops->set_losses(r->plan, r->loss, err);
+    }
+    for (int step = r->place.step; step < steps && !rc; step++)
         rc = step_once(r, step, steps, err);
     return rc;
 }
 
+/* The rows of the epoch that is done. Members share its time equally. */
+static void write_rows(struct tr_run *r, double training, double whole)
+{
+    for (int i = 0; i < r->members; i++) {
+        const struct tr_member *m = &r->member[i];
+        double *timing = run_timing(r, m->fold, r->place.epoch);
+
+        run_row(r, m->fold, r->place.epoch)[r->n_metrics] = r->at.loss_sum[m->fold] / m->steps;
+        timing[0] = whole / r->members;
+        timing[1] = training > 0 ? (double)m->steps * r->batch / training : 0;
+        r->at.loss_sum[m->fold] = 0;
+        r->timing.partial[m->fold] = 0;
+    }
+}
+
 int run_epoch(struct tr_run *r, struct hpo_err *err)
 {
-    struct ckpt_place *place = &r->at.place;
-    double training, whole;
+    double training;
     int rc;
 
     r->epoch_started = r->rate_clock = clock_monotonic();
+    r->epoch_before = 0;
+    for (int i = 0; i < r->members; i++)
+        r->epoch_before += r->timing.partial[r->member[i].fold];
     r->rate_images = 0;
     rc = train_steps(r, err);
     if (rc)
@@ -176,18 +200,8 @@ int run_epoch(struct tr_run *r, struct hpo_err *err)
     rc = run_evaluate(r, err);
     if (rc)
         return rc;
-    whole = run_epoch_seconds(r);
-    for (int i = 0; i < r->models; i++) {
-        const struct tr_member *m = &r->member[i];
-        double *timing = run_timing(r, place->group, place->epoch, i);
-
-        run_row(r, place->group, place->epoch, i)[r->n_metrics] = r->at.loss_sum[i] / m->steps;
-        timing[0] = whole / r->models;
-        timing[1] = training > 0 ? (double)m->steps * r->batch / training : 0;
-        r->at.loss_sum[i] = 0;
-    }
-    r->timing.partial = 0;
-    place->epoch++;
-    place->step = 0;
+    write_rows(r, training, run_epoch_seconds(r));
+    r->place = (struct ckpt_place){.epoch = r->place.epoch + 1};
+    run_arrive(r);
     return 0;
 }

@@ -84,7 +84,7 @@ int tr_cost(const struct kn_backend_ops *backend, const struct tr_config *c,
         struct kn_plan_desc desc = {
             .net = &net,
             .batch = batch,
-            .eval_batch = tr_eval_batch(batch),
+            .eval_batch = tr_eval_batch(backend, batch, 0),
             .models = 1,
             .threads = 1,
             .precision = (enum kn_precision)c->precision,

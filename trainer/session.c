@@ -1,16 +1,12 @@
-#include "trainer/session.h"
-
 #include <math.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "trainer/trainer.h"
+#include "base/file.h"
+#include "trainer/session_impl.h"
 
-/* A search over shapes comes back to a shape soon or not at all. */
-#define MAX_PLANS 6
-#define MAX_DATA 3
 /* Idle plans may hold this share of the device's memory. */
 #define IDLE_SHARE 0.2
 /* An idle plan stays if it is small, or if making it again would take longer than this many bytes
@@ -18,34 +14,10 @@
 #define SMALL_BYTES 32e6
 #define WORTH_BYTES_PER_S 2e9
 
-struct data_entry {
-    char digest[33];
-    struct kn_images images;
-    void *handle; /* NULL and images.n 0: the entry is free */
-    uint64_t used;
-};
-
-struct plan_entry {
-    struct kn_plan *plan; /* NULL: the entry is free */
-    struct kn_net *net;
-    struct tr_net_hash hash;
-    const struct data_entry *data;
-    int batch, models, threads;
-    enum kn_precision precision;
-    enum kn_optim_kind optim;
-    double bytes, compile_seconds;
-    uint64_t used;
-};
-
-struct tr_session {
-    const struct kn_backend_ops *backend;
-    struct kn_dev *dev;
-    int threads, compiled;
-    double memory; /* of the device, divided by the sessions on it; 0: unknown */
-    uint64_t clock;
-    struct data_entry data[MAX_DATA];
-    struct plan_entry plan[MAX_PLANS];
-};
+/* Of evaluation batches on a device that works by itself: as many rows as keep it busy, but, since
+ * they are in memory beside those of training, no more than so many training batches. */
+#define EVAL_ROWS 1024
+#define EVAL_BATCHES 4
 
 static int usable_threads(void)
 {
@@ -80,9 +52,17 @@ int tr_cores_for(int models, int threads)
     return best;
 }
 
-int tr_eval_batch(int batch)
+int tr_eval_batch(const struct kn_backend_ops *b, int batch, int rows)
 {
-    return batch < 64 ? 64 : batch;
+    int least = batch < 64 ? 64 : batch, most = batch < EVAL_ROWS ? EVAL_ROWS : batch, pieces;
+
+    if (!b->async || rows <= least)
+        return least;
+    most = most < EVAL_BATCHES * (double)batch ? most : EVAL_BATCHES * batch;
+    most = most < least ? least : most;
+    pieces = (rows + most - 1) / most;
+    rows = (rows + pieces - 1) / pieces; /* of one size: the last one runs at full size too */
+    return rows < least ? least : rows;
 }
 
 int tr_session_open(const struct kn_backend_ops *backend, int device_index, int threads,
@@ -93,6 +73,7 @@ int tr_session_open(const struct kn_backend_ops *backend, int device_index, int 
     int rc;
 
     s->backend = backend;
+    s->index = device_index;
     s->threads = threads > 0 ? threads : usable_threads();
     rc = backend->open(device_index, s->threads, &s->dev, err);
     if (rc) {
@@ -101,16 +82,13 @@ int tr_session_open(const struct kn_backend_ops *backend, int device_index, int 
     }
     if (!backend->describe(device_index, &info, NULL))
         s->memory = info.memory_total;
+    s->own = tr_room_new();
+    tr_session_join(s, s->own);
     *ret = s;
     return 0;
 }
 
-void tr_session_share(struct tr_session *s, int sessions)
-{
-    s->memory /= sessions;
-}
-
-static void drop_plan(struct tr_session *s, struct plan_entry *e)
+void session_drop_plan(struct tr_session *s, struct plan_entry *e)
 {
     if (!e->plan)
         return;
@@ -126,7 +104,7 @@ static void drop_data(struct tr_session *s, struct data_entry *d)
         return;
     for (int i = 0; i < MAX_PLANS; i++)
         if (s->plan[i].data == d)
-            drop_plan(s, &s->plan[i]);
+            session_drop_plan(s, &s->plan[i]);
     s->backend->data_close(s->dev, d->handle);
     *d = (struct data_entry){0};
 }
@@ -135,8 +113,9 @@ void tr_session_close(struct tr_session *s)
 {
     if (!s)
         return;
+    tr_session_join(s, NULL); /* from here on its plans are its own */
     for (int i = 0; i < MAX_PLANS; i++)
-        drop_plan(s, &s->plan[i]);
+        session_drop_plan(s, &s->plan[i]);
     for (int i = 0; i < MAX_DATA; i++)
         drop_data(s, &s->data[i]);
     s->backend->close(s->dev);
@@ -207,9 +186,11 @@ static bool worth_keeping(const struct plan_entry *e)
 /* A free entry, with the plans that stay no larger than the share of idle ones. */
 static struct plan_entry *make_room(struct tr_session *s)
 {
+    double share = IDLE_SHARE * s->memory / room_sessions(s->room);
+
     for (int i = 0; i < MAX_PLANS; i++)
         if (!worth_keeping(&s->plan[i]))
-            drop_plan(s, &s->plan[i]);
+            session_drop_plan(s, &s->plan[i]);
     for (;;) {
         struct plan_entry *slot = NULL;
         double bytes = 0;
@@ -219,9 +200,9 @@ static struct plan_entry *make_room(struct tr_session *s)
             if (!s->plan[i].plan)
                 slot = &s->plan[i];
         }
-        if (slot && (s->memory <= 0 || bytes <= IDLE_SHARE * s->memory))
+        if (slot && (s->memory <= 0 || bytes <= share))
             return slot;
-        drop_plan(s, oldest_plan(s));
+        session_drop_plan(s, oldest_plan(s));
     }
 }
 
@@ -233,7 +214,7 @@ static int compile(struct tr_session *s, const struct kn_plan_desc *desc, void *
 
     if (rc == HPO_ENOMEM && oldest_plan(s)) {
         for (int i = 0; i < MAX_PLANS; i++)
-            drop_plan(s, &s->plan[i]);
+            session_drop_plan(s, &s->plan[i]);
         rc = s->backend->compile(s->dev, desc, data, ret, &first);
     }
     if (rc)
@@ -245,72 +226,115 @@ static int compile(struct tr_session *s, const struct kn_plan_desc *desc, void *
 static bool fits(const struct plan_entry *e, const struct plan_entry *want)
 {
     return e->plan && e->hash.lo == want->hash.lo && e->hash.hi == want->hash.hi &&
-           e->data == want->data && e->batch == want->batch && e->models == want->models &&
-           e->threads == want->threads && e->precision == want->precision &&
-           e->optim == want->optim;
+           e->data == want->data && e->batch == want->batch && e->eval_batch == want->eval_batch &&
+           e->models == want->models && e->threads == want->threads &&
+           e->precision == want->precision && e->optim == want->optim;
 }
 
-static int new_plan(struct tr_session *s, struct plan_entry *e, struct kn_net *net,
-                    struct hpo_err *err)
+static struct plan_entry *find_plan(struct tr_session *s, const struct plan_entry *want)
 {
-    struct plan_entry *slot;
-    struct kn_plan_desc desc;
-    double from;
-    int rc;
+    for (int i = 0; i < MAX_PLANS; i++)
+        if (fits(&s->plan[i], want))
+            return &s->plan[i];
+    return NULL;
+}
 
-    e->net = xmalloc(sizeof(*e->net));
-    *e->net = *net;
-    *net = (struct kn_net){0};
-    desc = (struct kn_plan_desc){
-        .net = e->net,
+static struct kn_plan_desc describe(const struct plan_entry *e, const struct kn_net *net)
+{
+    return (struct kn_plan_desc){
+        .net = net,
         .batch = e->batch,
-        .eval_batch = tr_eval_batch(e->batch),
+        .eval_batch = e->eval_batch,
         .models = e->models,
         .threads = e->threads,
         .precision = e->precision,
         .optim = e->optim,
     };
-    slot = make_room(s);
-    e->bytes = s->backend->estimate(s->dev, &desc);
-    from = clock_monotonic();
-    rc = compile(s, &desc, e->data->handle, &e->plan, err);
+}
+
+/* The network goes into the plan, or stays with the caller. */
+static int new_plan(struct tr_session *s, const struct plan_entry *want, struct kn_net *net,
+                    struct plan_entry **ret, struct hpo_err *err)
+{
+    struct plan_entry e = *want, *slot = make_room(s);
+    struct kn_plan_desc desc;
+    double from = clock_monotonic();
+    int rc;
+
+    e.net = xmalloc(sizeof(*e.net));
+    *e.net = *net;
+    desc = describe(&e, e.net);
+    rc = compile(s, &desc, e.data->handle, &e.plan, err);
     if (rc) {
-        kn_net_release(e->net);
-        free(e->net);
+        free(e.net);
         return rc;
     }
-    e->compile_seconds = clock_monotonic() - from;
-    e->used = ++s->clock;
-    *slot = *e;
+    *net = (struct kn_net){0};
+    e.compile_seconds = clock_monotonic() - from;
+    *slot = e;
+    *ret = slot;
     return 0;
 }
 
-int tr_session_plan(struct tr_session *s, const struct tr_plan_request *r, struct kn_plan **ret,
+/* One that is there, or a new one. Memory that lacked although it was not expected to is worth a
+ * second try, when the others are through. */
+static int obtain(struct tr_session *s, struct tr_plan_request *r, const struct plan_entry *want,
+                  struct plan_entry **ret, struct hpo_err *err)
+{
+    bool alone = false;
+
+    for (;;) {
+        struct plan_entry *there = find_plan(s, want);
+        double bytes = there || !(want->bytes > 0) ? 0 : want->bytes;
+        int rc = room_enter(s, r, bytes, alone, err);
+
+        if (rc)
+            return rc;
+        *ret = find_plan(s, want);
+        if (!*ret && !there)
+            rc = new_plan(s, want, r->net, ret, err);
+        room_settle(s, bytes);
+        if (!rc && *ret)
+            return 0;
+        if (rc && (rc != HPO_ENOMEM || alone || !r->last || !r->wait))
+            return rc;
+        alone = rc != 0; /* else it was dropped while this one waited */
+    }
+}
+
+int tr_session_plan(struct tr_session *s, struct tr_plan_request *r, struct kn_plan **ret,
                     struct hpo_err *err)
 {
-    struct plan_entry want = {
-        .hash = tr_hash_net(r->net),
-        .batch = r->batch,
-        .models = r->models,
-        .threads = tr_cores_for(r->models, s->threads),
-        .precision = r->precision,
-        .optim = r->optim,
-    };
+    struct plan_entry want =
+                          {
+                              .hash = tr_hash_net(r->net),
+                              .batch = r->batch,
+                              .eval_batch = tr_eval_batch(s->backend, r->batch, r->eval_rows),
+                              .models = r->models,
+                              .threads = tr_cores_for(r->like ? r->like : r->models, s->threads),
+                              .precision = r->precision,
+                              .optim = r->optim,
+                          },
+                      *e = NULL;
+    struct kn_plan_desc desc = describe(&want, r->net);
+    struct kn_device_info info = {0};
     struct data_entry *data = NULL;
-    int rc = get_data(s, r->data, &data, err);
+    int rc;
 
+    room_begin(s);
+    rc = get_data(s, r->data, &data, err);
     want.data = data;
-    for (int i = 0; i < MAX_PLANS && !rc; i++)
-        if (fits(&s->plan[i], &want)) {
-            s->plan[i].used = ++s->clock;
-            kn_net_release(r->net);
-            *ret = s->plan[i].plan;
-            return 0;
-        }
+    want.bytes = s->backend->estimate(s->dev, &desc);
     if (!rc)
-        rc = new_plan(s, &want, r->net, err);
+        rc = obtain(s, r, &want, &e, err);
+    room_served(s);
     kn_net_release(r->net);
-    if (!rc)
-        *ret = want.plan;
-    return rc;
+    if (rc)
+        return rc;
+    e->used = ++s->clock;
+    r->ret_bytes = want.bytes > 0 ? want.bytes : 0;
+    if (s->backend->async && !s->backend->describe(s->index, &info, NULL))
+        r->ret_free = info.memory_free;
+    *ret = e->plan;
+    return 0;
 }

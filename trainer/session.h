@@ -26,23 +26,40 @@ struct tr_net_hash tr_hash_net(const struct kn_net *n);
 /* CPU threads for each of `models` networks that train side by side on `threads`. */
 int tr_cores_for(int models, int threads);
 
+/* The job of this session has to wait for memory. Called again and again while it does, some 30
+ * times a second; a failure ends the wait and is passed on. */
+typedef int tr_wait_fn(void *arg, const char *why, struct hpo_err *err);
+
 /* What a job asks of a plan. net: taken over when the plan is new, else released; either way *net
  * is empty afterwards and the plan's own copy, with the same shape, is plan->net. The plan belongs
- * to the session and is valid until its next call of this function. */
+ * to the session and is valid until tr_session_done, or its next call of this function. */
 struct tr_plan_request {
     struct kn_net *net;
     const struct tr_dataset *data;
     int batch, models;
+    int like;      /* a model gets the threads that it has among so many: its bits depend on them */
+    int eval_rows; /* to evaluate after an epoch, of the largest fold; 0: nobody knows */
     enum kn_precision precision;
     enum kn_optim_kind optim;
+
+    /* HPO_ENOMEM is answered at once, rather than waited about, unless it is the last that the job
+     * can ask for. */
+    bool last;
+    tr_wait_fn *wait;
+    void *arg;
+    double ret_bytes, ret_free; /* of the plan; of the device with it. 0: unknown */
 };
-int tr_session_plan(struct tr_session *s, const struct tr_plan_request *r, struct kn_plan **ret,
+int tr_session_plan(struct tr_session *s, struct tr_plan_request *r, struct kn_plan **ret,
                     struct hpo_err *err);
+/* The job is over: its plan is idle. */
+void tr_session_done(struct tr_session *s);
 
 /* For tests: plans compiled since the session was opened. */
 int tr_session_compiled(const struct tr_session *s);
 
-/* The rows of an evaluation batch: small training batches would leave the device idle. */
-int tr_eval_batch(int batch);
+/* The rows of an evaluation batch, where a model has so many to evaluate (0: nobody knows). Small
+ * training batches would leave the device idle; and one that works by itself is waited for after
+ * each batch, so there should be few. */
+int tr_eval_batch(const struct kn_backend_ops *b, int batch, int rows);
 
 #endif

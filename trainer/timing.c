@@ -12,14 +12,20 @@
 #include "base/file.h"
 #include "base/str.h"
 
-#define MAGIC "HPOTIME1"
+#define MAGIC "HPOTIME2"
 
 struct head {
     char magic[8];
     uint64_t sum; /* XXH3 of what follows */
     uint8_t fingerprint[16];
-    uint32_t group, epoch, step, zero;
-    double total, partial;
+    double total;
+};
+
+/* Then for each fold: its place and what its epoch took so far; then for each fold the rows of its
+ * finished epochs. */
+struct fold_on_disk {
+    uint32_t epoch, step;
+    double partial;
 };
 
 static uint64_t sum_of(const char *bytes, size_t n)
@@ -47,22 +53,23 @@ static void replace(const char *path, const char *bytes, size_t n)
     str_release(&temp);
 }
 
-void timing_save(const struct ckpt_shape *s, const char *dir, struct ckpt_place place,
+void timing_save(const struct ckpt_shape *s, const char *dir, const struct ckpt_place *place,
                  const struct timing *t)
 {
-    struct head h = {
-        .group = (uint32_t)place.group,
-        .epoch = (uint32_t)place.epoch,
-        .step = (uint32_t)place.step,
-        .total = t->total,
-        .partial = t->partial,
-    };
+    struct head h = {.total = t->total};
     struct str path = {0}, out = {0};
 
     memcpy(h.magic, MAGIC, sizeof(h.magic));
     memcpy(h.fingerprint, s->fingerprint, sizeof(h.fingerprint));
     str_addn(&out, (const char *)&h, sizeof(h));
-    str_addn(&out, (const char *)t->row, ckpt_rows(s, place) * 2 * sizeof(double));
+    for (int i = 0; i < s->folds; i++) {
+        struct fold_on_disk f = {(uint32_t)place[i].epoch, (uint32_t)place[i].step, t->partial[i]};
+
+        str_addn(&out, (const char *)&f, sizeof(f));
+    }
+    for (int i = 0; i < s->folds; i++)
+        str_addn(&out, (const char *)(t->row + (size_t)i * (size_t)s->epochs * 2),
+                 (size_t)place[i].epoch * 2 * sizeof(double));
     h.sum = sum_of(out.s, out.n);
     memcpy(out.s, &h, sizeof(h));
     str_addf(&path, "%s/timing", dir);
@@ -76,33 +83,51 @@ static double sane(double seconds)
     return isfinite(seconds) && seconds > 0 ? seconds : 0;
 }
 
-void timing_load(const struct ckpt_shape *s, const char *dir, struct ckpt_place place,
+/* The rows of a fold, from a file that may have more of them than the checkpoint (it is written
+ * before that) or fewer. Returns what the file has of them. */
+static size_t take_rows(const char *from, size_t left, const struct fold_on_disk *f, int epochs,
+                        double *ret)
+{
+    size_t has = (size_t)f->epoch * 2, want = (size_t)epochs * 2;
+
+    has = has < left / sizeof(double) ? has : left / sizeof(double);
+    want = want < has ? want : has;
+    for (size_t i = 0; i < want; i++) {
+        memcpy(&ret[i], from + i * sizeof(double), sizeof(double));
+        ret[i] = sane(ret[i]);
+    }
+    return has * sizeof(double);
+}
+
+void timing_load(const struct ckpt_shape *s, const char *dir, const struct ckpt_place *place,
                  struct timing *ret)
 {
-    size_t most = (size_t)s->groups * (size_t)s->epochs * (size_t)s->models * 2;
-    size_t rows = ckpt_rows(s, place) * 2, have, n = 0;
+    size_t folds = (size_t)s->folds, most = folds * (size_t)s->epochs * 2 * sizeof(double);
+    size_t at = sizeof(struct head) + folds * sizeof(struct fold_on_disk), n = 0;
     char *bytes = NULL;
     struct str path = {0};
     struct head h;
 
-    memset(ret->row, 0, most * sizeof(double));
-    ret->total = ret->partial = 0;
+    memset(ret->row, 0, most);
+    memset(ret->partial, 0, sizeof(ret->partial));
+    ret->total = 0;
     str_addf(&path, "%s/timing", dir);
-    if (file_read(path.s, sizeof(h) + most * sizeof(double), &bytes, &n, NULL) || n < sizeof(h))
+    if (file_read(path.s, at + most, &bytes, &n, NULL) || n < at)
         goto out;
     memcpy(&h, bytes, sizeof(h));
     if (memcmp(h.magic, MAGIC, sizeof(h.magic)) || h.sum != sum_of(bytes, n) ||
         memcmp(h.fingerprint, s->fingerprint, sizeof(h.fingerprint)))
         goto out;
-    /* It is written before the checkpoint, so it may be ahead of it, never in another order. */
-    have = (n - sizeof(h)) / sizeof(double);
-    memcpy(ret->row, bytes + sizeof(h), (have < rows ? have : rows) * sizeof(double));
-    for (size_t i = 0; i < rows; i++)
-        ret->row[i] = sane(ret->row[i]);
     ret->total = sane(h.total);
-    if (h.group == (uint32_t)place.group && h.epoch == (uint32_t)place.epoch &&
-        h.step == (uint32_t)place.step)
-        ret->partial = sane(h.partial);
+    for (size_t i = 0; i < folds; i++) {
+        struct fold_on_disk f;
+
+        memcpy(&f, bytes + sizeof(h) + i * sizeof(f), sizeof(f));
+        at +=
+            take_rows(bytes + at, n - at, &f, place[i].epoch, ret->row + i * (size_t)s->epochs * 2);
+        if (f.epoch == (uint32_t)place[i].epoch && f.step == (uint32_t)place[i].step)
+            ret->partial[i] = sane(f.partial);
+    }
 out:
     free(bytes);
     str_release(&path);

@@ -8,16 +8,16 @@
 #include "trainer/checkpoint.h"
 
 struct timing {
-    double total;   /* seconds of every attempt so far */
-    double partial; /* seconds of training in the epoch that is under way */
-    double *row;    /* for each row of the curve: seconds, images per second */
+    double total;                   /* seconds of every attempt so far */
+    double partial[CKPT_MAX_FOLDS]; /* seconds of training in the fold's epoch under way */
+    double *row;                    /* (folds, epochs, 2): seconds, images per second */
 };
 
 /* dir/timing. Failure is ignored: a full disk shows itself at the checkpoint. */
-void timing_save(const struct ckpt_shape *s, const char *dir, struct ckpt_place place,
+void timing_save(const struct ckpt_shape *s, const char *dir, const struct ckpt_place *place,
                  const struct timing *t);
-/* What is known about the place; the rest of *ret is zeroed. */
-void timing_load(const struct ckpt_shape *s, const char *dir, struct ckpt_place place,
+/* What is known about these places (one for each fold); the rest of *ret is zeroed. */
+void timing_load(const struct ckpt_shape *s, const char *dir, const struct ckpt_place *place,
                  struct timing *ret);
 
 #endif

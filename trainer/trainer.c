@@ -7,7 +7,6 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "trainer/init.h"
 #include "trainer/job.h"
 
 /* What a killed attempt was writing. Nobody else writes here: a trial has one owner. */
@@ -24,129 +23,119 @@ static void remove_leftovers(const char *dir)
     closedir(d);
 }
 
-static int set_hyper(struct tr_run *r, struct hpo_err *err)
+static struct tr_epoch epoch_of(const struct tr_run *r, int fold, int epoch)
 {
-    const struct tr_config *c = r->config;
-    const struct loss_ops *loss = c->loss.ops;
+    const double *row = run_row(r, fold, epoch), *timing = run_timing(r, fold, epoch);
+    struct tr_epoch e = {
+        .fold = fold,
+        .epoch = epoch,
+        .n_values = r->n_metrics,
+        .train_loss = row[r->n_metrics],
+        .seconds = timing[0],
+        .images_per_s = timing[1],
+    };
 
-    for (int i = 0; i < r->models; i++) {
-        const struct tr_member *m = &r->member[i];
-        struct kn_hyper h = {
-            .augment = {c->augment.flip, c->augment.crop_padding},
-            .seed = r->job->seed,
-            .fold = m->fold,
-        };
-        int rc;
-
-        tr_dataset_stats(r->job->data, m->rows, m->n_rows, h.mean, h.std);
-        loss->lower(c->loss.priv, &h.loss);
-        r->optimizer->lower(c->optimizer.priv, &h.optim);
-        memcpy(h.rates, r->rates, sizeof(h.rates));
-        rc = r->plan->ops->set_hyper(r->plan, i, &h, err);
-        if (rc)
-            return rc;
-    }
-    return 0;
+    memcpy(e.values, row, (size_t)r->n_metrics * sizeof(double));
+    return e;
 }
 
-/* resumed: the states stand in the checkpoint block already. */
-static int set_states(struct tr_run *r, bool resumed, struct hpo_err *err)
+/* Is the report of this number (from 0) due? Fold-first they come in the order in which folds that
+ * train one after the other make them, whatever is trained side by side: so the same pruner's
+ * answer comes at the same report, and what a later fold has done by then is kept back, or thrown
+ * away. */
+static bool is_due(const struct tr_run *r, int number)
 {
-    for (int i = 0; i < r->models; i++) {
-        struct kn_state state = ckpt_state(&r->ckpt, i);
-        int rc;
+    int epochs = r->config->epochs, behind = epochs;
 
-        if (!resumed)
-            tr_init_state(r->plan->net, r->job->seed, r->member[i].fold, r->ckpt.shape.slots,
-                          &state);
-        rc = r->plan->ops->set_state(r->plan, i, &state, err);
-        if (rc)
-            return rc;
-    }
-    return 0;
+    if (r->job->order != TR_EPOCH_FIRST)
+        return number < r->folds * epochs && number % epochs < r->at.place[number / epochs].epoch;
+    for (int i = 0; i < r->folds; i++)
+        if (r->at.place[i].epoch < behind)
+            behind = r->at.place[i].epoch;
+    return number < behind;
 }
 
-static enum tr_verdict report(struct tr_run *r, int group, int epoch, bool again)
+/* Reports that are due, from number *next on; those below `told` were answered by an earlier
+ * attempt. */
+static int report_due(struct tr_run *r, int *next, int told, struct hpo_err *err)
 {
+    bool all = r->job->order == TR_EPOCH_FIRST;
     struct tr_epoch e[TR_MAX_FOLDS];
+    int rc = 0;
 
-    for (int i = 0; i < r->models; i++) {
-        const double *row = run_row(r, group, epoch, i), *timing = run_timing(r, group, epoch, i);
+    for (; !rc && is_due(r, *next); ++*next) {
+        int epoch = all ? *next : *next % r->config->epochs, n = all ? r->folds : 1;
 
-        e[i] = (struct tr_epoch){
-            .fold = group * r->models + i,
-            .epoch = epoch,
-            .n_values = r->n_metrics,
-            .train_loss = row[r->n_metrics],
-            .seconds = timing[0],
-            .images_per_s = timing[1],
-        };
-        memcpy(e[i].values, row, (size_t)r->n_metrics * sizeof(double));
-    }
-    return r->job->report(r->job->arg, e, r->models, again);
-}
-
-/* Go on from the checkpoint, if there is one. Its last epoch may not have been answered: the
- * process can have died between writing it and hearing what to do. */
-static int resume(struct tr_run *r, bool *ret_resumed, struct hpo_err *err)
-{
-    struct ckpt_place *at = &r->at.place;
-    bool found = false;
-    int rc = ckpt_load(&r->ckpt, r->job->dir, &r->at, &found, err);
-
-    if (rc)
-        return rc;
-    *ret_resumed = found;
-    if (!found)
-        return 0;
-    timing_load(&r->ckpt.shape, r->job->dir, *at, &r->timing);
-    r->earlier = r->timing.total;
-    for (int group = 0; group <= at->group; group++) {
-        int done = group < at->group ? r->config->epochs : at->epoch;
-
-        for (int epoch = 0; epoch < done && !rc; epoch++) {
-            bool last = group == at->group && epoch == done - 1;
-
-            rc = run_obey(r, report(r, group, epoch, !(last && !at->step)), true, err);
-        }
+        for (int i = 0; i < n; i++)
+            e[i] = epoch_of(r, all ? i : *next / r->config->epochs, epoch);
+        rc = run_obey(r, r->job->report(r->job->arg, e, n, *next < told), true, err);
+        r->at.told = *next + !rc > told ? *next + !rc : told;
     }
     return rc;
 }
 
-static int train_group(struct tr_run *r, bool resumed, struct hpo_err *err)
+/* Go on from the checkpoint, if there is one. Its last epoch may not have been answered: the
+ * process can have died between writing it and hearing what to do. */
+static int resume(struct tr_run *r, int *next, struct hpo_err *err)
 {
-    struct ckpt_place *at = &r->at.place;
-    int rc;
+    bool found = false;
+    int rc = ckpt_load(&r->ckpt, r->job->dir, &r->at, &found, err);
 
-    run_enter_group(r, at->group);
-    rc = set_hyper(r, err);
-    if (!rc)
-        rc = set_states(r, resumed, err);
-    while (!rc && at->epoch < r->config->epochs) {
-        rc = run_epoch(r, err);
+    if (rc || !found)
+        return rc;
+    timing_load(&r->ckpt.shape, r->job->dir, r->at.place, &r->timing);
+    r->earlier = r->timing.total;
+    return report_due(r, next, r->at.told, err);
+}
+
+static bool same_group(const struct tr_run *r, const struct tr_member *was, int n)
+{
+    bool same = r->members == n;
+
+    for (int i = 0; i < n && same; i++)
+        same = r->member[i].fold == was[i].fold;
+    return same;
+}
+
+/* Epoch after epoch of group after group. A checkpoint is written when something is to be reported:
+ * epoch-first, when every fold has done its epoch. */
+static int train(struct tr_run *r, int next, struct hpo_err *err)
+{
+    struct tr_member was[TR_MAX_FOLDS];
+    int n = 0, rc = 0;
+
+    while (!rc && run_next_group(r)) {
+        if (!same_group(r, was, n))
+            rc = run_enter_group(r, err);
+        n = r->members;
+        memcpy(was, r->member, sizeof(*was) * (size_t)n);
         if (!rc)
+            rc = run_epoch(r, err);
+        if (!rc)
+            rc = run_fetch(r, err);
+        if (!rc && (r->job->order != TR_EPOCH_FIRST || is_due(r, next)))
             rc = run_save(r, err);
         if (!rc)
-            rc = run_obey(r, report(r, at->group, at->epoch - 1, false), true, err);
+            rc = report_due(r, &next, next, err);
     }
     return rc;
 }
 
 static struct tr_fold_result fold_result(const struct tr_run *r, int fold)
 {
-    int group = fold / r->models, model = fold % r->models, which = r->job->objective;
+    int which = r->job->objective;
     bool maximize = metric_registry[which]->maximize;
     struct tr_fold_result f = {.fold = fold};
 
     for (int epoch = 0; epoch < r->config->epochs; epoch++) {
-        double value = run_row(r, group, epoch, model)[which];
+        double value = run_row(r, fold, epoch)[which];
         bool better = maximize ? value > f.value : value < f.value;
 
         if (!epoch || r->job->last_epoch || better) {
             f.epoch = epoch;
             f.value = value;
         }
-        f.seconds += run_timing(r, group, epoch, model)[0];
+        f.seconds += run_timing(r, fold, epoch)[0];
     }
     return f;
 }
@@ -170,22 +159,14 @@ int tr_train(struct tr_session *s, const struct tr_job *job, struct tr_result *r
              bool *ret_pruned, struct hpo_err *err)
 {
     struct tr_run r;
-    bool resumed = false;
-    int rc;
+    int next = 0, rc;
 
     remove_leftovers(job->dir);
     rc = run_init(&r, s, job, err);
     if (!rc)
-        rc = resume(&r, &resumed, err);
-    while (!rc && r.at.place.group < r.groups) {
-        /* A group that is finished needs no device; its state lies in the checkpoint. */
-        if (r.at.place.epoch < r.config->epochs)
-            rc = train_group(&r, resumed, err);
-        if (!rc) {
-            r.at.place = (struct ckpt_place){.group = r.at.place.group + 1};
-            resumed = false;
-        }
-    }
+        rc = resume(&r, &next, err);
+    if (!rc)
+        rc = train(&r, next, err);
     if (!rc)
         summarize(&r, ret);
     ret->seconds = run_seconds(&r);

@@ -1,9 +1,16 @@
 /* trainer/trainer.h - trains one configuration on the folds of a data set, and reports.
  *
  * It does not know that it is being tuned. Fold-first trains fold 0 through all its epochs, then
- * fold 1; epoch-first trains all folds an epoch each, as one array of models. After each epoch a
- * checkpoint is written, then the epoch is reported; the answer says whether to go on. A training
- * that was stopped, or killed at any point, continues from its checkpoint with the same bits.
+ * fold 1; epoch-first trains all folds an epoch each. After each epoch a checkpoint is written,
+ * then the epoch is reported; the answer says whether to go on. A training that was stopped, or
+ * killed at any point, continues from its checkpoint with the same bits.
+ *
+ * Some folds may train side by side, as an array of models of one plan. How many shows in no
+ * result: what is reported, in which order, and after how many reports a training ends, is what it
+ * is when they train one by one. (On the CPU to the last bit, because the threads of a model do not
+ * depend on it either. A GPU may sum in another order.) Fold-first, what later folds have done is
+ * reported when the earlier ones are through, and thrown away if an answer ends the training
+ * before.
  *
  * Epochs take floor(rows / batch) batches of a fresh permutation; the rest of the permutation sits
  * the epoch out (PyTorch's drop_last). When the smallest fold has fewer training rows than a batch,
@@ -37,11 +44,18 @@ struct tr_epoch {
     double images_per_s; /* training images of this fold, per second of training */
 };
 
+/* An image that is evaluated is a third of the arithmetic of one that is trained: forward alone. */
+#define TR_EVAL_WORK (1.0 / 3)
+
 /* While an epoch runs: where it is. */
 struct tr_progress {
     int fold, epoch, step, steps; /* fold: the first of those that train side by side; step ==
                                      steps: it is evaluating */
+    int folds;                    /* side by side */
     double images_per_s, loss;    /* of all that train side by side: sum, mean of the last step */
+    double work;       /* of this call of tr_train so far, in images trained; see TR_EVAL_WORK */
+    double bytes;      /* of its networks, by the backend's estimate; 0: unknown */
+    double bytes_free; /* on the device when they were there; 0: unknown */
 };
 
 /* After an epoch; in epoch-first order called once per epoch with all n folds, else with one.
@@ -49,8 +63,11 @@ struct tr_progress {
  * epoch may also come a second time with again false, the same numbers: the attempt before died
  * when it had written it, and nobody knows whether it was answered. */
 typedef enum tr_verdict tr_report_fn(void *arg, const struct tr_epoch *e, int n, bool again);
-/* After each batch, of training and of evaluation: must be quick. TR_PAUSE is obeyed at once. */
+/* After each batch, of training and of evaluation: must be quick. TR_PAUSE is obeyed at once. p
+ * NULL: it waits for memory. */
 typedef enum tr_verdict tr_poll_fn(void *arg, const struct tr_progress *p);
+/* It waits until others that share the device let memory go, or (why NULL) goes on. */
+typedef void tr_waits_fn(void *arg, const char *why);
 
 struct tr_job {
     const struct tr_config *config;
@@ -58,12 +75,15 @@ struct tr_job {
     const struct tr_folds *folds;
     int run; /* how many of the folds are trained, from fold 0 */
     enum tr_order order;
+    int parallel; /* folds side by side, at most; fewer when memory lacks. 0: one by one fold-first,
+                     all of them epoch-first */
     uint64_t seed;   /* of the study: folds' weights, order, augmentation; not of the trial */
     int objective;   /* index into metric_registry: what "best epoch" means */
     bool last_epoch; /* a fold's value is its last epoch's, not its best's */
     const char *dir; /* the checkpoint's folder; must exist */
     tr_report_fn *report;
-    tr_poll_fn *poll; /* may be NULL */
+    tr_poll_fn *poll;   /* may be NULL */
+    tr_waits_fn *waits; /* may be NULL */
     void *arg;
 };
 
@@ -86,10 +106,25 @@ struct tr_session;
 /* threads: CPU threads for everything this session does; 0: as many as the device has. */
 int tr_session_open(const struct kn_backend_ops *backend, int device_index, int threads,
                     struct tr_session **ret, struct hpo_err *err);
-/* So many sessions of this process share the device (1 to begin with): of what idle plans may hold
- * of its memory each has its part. */
-void tr_session_share(struct tr_session *s, int sessions);
 void tr_session_close(struct tr_session *s); /* NULL is allowed */
+
+/* Sessions of this process that share a device. Of what idle plans may hold of its memory each has
+ * its part; what is idle makes room for whoever needs it; and a job that would fit alone, but not
+ * beside the others, waits for them instead of failing. Those that wait are served in the order in
+ * which they came, and nobody else is served before them: so a job that waits has the device to
+ * itself in the end, however large it is. */
+struct tr_room;
+struct tr_room *tr_room_new(void);
+void tr_room_free(struct tr_room *r); /* when its sessions are closed; NULL is allowed */
+/* Before its first job; a session is in one room at most. Closing it takes it out. */
+void tr_session_join(struct tr_session *s, struct tr_room *r);
+
+/* How many folds this job had better train side by side, for tr_job.parallel. Epoch-first: all that
+ * memory holds. Fold-first: 1 on a processor, where they would wait for each other's cores; on a
+ * device that works by itself as many as memory holds and as leave it idle one by one, by their
+ * arithmetic; but 1 where other sessions share it, since whole jobs fill it as well, and nothing
+ * that they do is thrown away. A job that cannot be trained: 1. */
+int tr_folds_at_once(struct tr_session *s, const struct tr_job *job);
 
 /* Train. 0: *ret is filled; on failure only ret->seconds is. HPO_ESTOPPED: paused (checkpoint
  * written) or pruned (*ret_pruned says which). HPO_ENUMERIC: the loss became NaN or infinite.

@@ -158,14 +158,27 @@ static void print_objective(const struct study_config *c, struct str *ret)
     arena_release(&a);
 }
 
+/* "one after the other, at most 3 at once" */
+static void print_order(const struct study_config *c, struct str *ret)
+{
+    bool each = c->folds.order == TR_EPOCH_FIRST;
+
+    str_add(ret, each ? "an epoch each" : "one after the other");
+    if (c->folds.parallel > 0)
+        str_addf(ret, ", %s%d at once", c->folds.parallel > 1 ? "at most " : "", c->folds.parallel);
+    else if (each)
+        str_add(ret, ", as many at once as memory holds");
+    str_addc(ret, '\n');
+}
+
 static void print_training(const struct found *f, struct str *ret)
 {
     const struct study_config *c = f->config;
     int run = c->folds.run > 0 ? c->folds.run : c->folds.k;
 
-    str_addf(ret, "folds      %d of %d trained, %s, %s\n", run, c->folds.k,
-             c->folds.stratified ? "stratified" : "not stratified",
-             c->folds.order == TR_EPOCH_FIRST ? "side by side" : "one after the other");
+    str_addf(ret, "folds      %d of %d trained, %s, ", run, c->folds.k,
+             c->folds.stratified ? "stratified" : "not stratified");
+    print_order(c, ret);
     data_print(&f->data, &f->folds, ret);
     str_addf(ret,
              "\ncost       with every parameter at the middle of its range:\n"
@@ -173,6 +186,15 @@ static void print_training(const struct found *f, struct str *ret)
              "  memory             %.1f MB\n  images trained on  %.0f a trial, %.0f in all\n",
              f->cost.weights, f->cost.macs * 1e-6, f->cost.bytes * 1e-6,
              f->train_images / (double)f->trials, f->train_images);
+}
+
+static void print_device(const struct device_spec *d, struct str *ret)
+{
+    if (d->packed)
+        str_addf(ret, " %s (auto: measured while it runs, at most %d at once)", d->name, d->slots);
+    else
+        str_addf(ret, " %s (%d at once, %d thread%s each)", d->name, d->slots, d->threads,
+                 d->threads == 1 ? "" : "s");
 }
 
 static void print_text(const struct found *f, struct str *ret)
@@ -195,8 +217,7 @@ static void print_text(const struct found *f, struct str *ret)
     print_space(&c->space, ret);
     str_addf(ret, "devices   ");
     for (int i = 0; i < f->n_devices; i++)
-        str_addf(ret, " %s (%d at once, %d thread%s each)", f->device[i].name, f->device[i].slots,
-                 f->device[i].threads, f->device[i].threads == 1 ? "" : "s");
+        print_device(&f->device[i], ret);
     if (f->no_gpu)
         str_addf(ret, "; %s", f->no_gpu);
     str_addc(ret, '\n');

@@ -87,11 +87,12 @@ static double trial_done(const struct study *study, const struct run_slot *s)
 {
     const struct pruner *p = &study->pruner; /* it knows the steps of a trial */
     double inside = s->progress.steps > 0 ? (double)s->progress.step / s->progress.steps : 0;
+    int beside = s->progress.folds > 1 && p->folds > 1 ? s->progress.folds : 1;
     int folds = p->folds, each = p->fold_steps, fold = folds > 1 ? s->progress.fold : 0;
 
     if (each < 1)
         return 0;
-    return (fold * (double)each + s->progress.epoch + inside) / ((double)folds * each);
+    return (fold * (double)each + beside * (s->progress.epoch + inside)) / ((double)folds * each);
 }
 
 static void add_bar(struct str *s, double part)
@@ -102,6 +103,21 @@ static void add_bar(struct str *s, double part)
     for (int i = 0; i < width; i++)
         str_addc(s, i < full ? '#' : '.');
     str_addc(s, ']');
+}
+
+/* "fold 0-2 epoch 3/10 " */
+static void add_place(struct str *s, const struct run_slot *slot, int epochs)
+{
+    const struct objective_progress *p = &slot->progress;
+
+    if (slot->waits) {
+        str_add(s, "waits for memory ");
+        return;
+    }
+    str_addf(s, "fold %d", p->fold);
+    if (p->folds > 1)
+        str_addf(s, "-%d", p->fold + p->folds - 1);
+    str_addf(s, " epoch %d/%d ", p->epoch + 1, epochs);
 }
 
 static void draw_slot(struct view *v, const struct run_slot *slot, const struct run_view *r)
@@ -120,8 +136,7 @@ static void draw_slot(struct view *v, const struct run_slot *slot, const struct 
 
         str_addf(&s, "#%-4d ", slot->trial->number);
         if (objective_of(study->config)->trains)
-            str_addf(&s, "fold %d epoch %d/%d ", slot->progress.fold, slot->progress.epoch + 1,
-                     study->config->max_epochs);
+            add_place(&s, slot, study->config->max_epochs);
         if (study->pruner.fold_steps > 0)
             add_bar(&s, part);
         if (isfinite(slot->value))
@@ -168,7 +183,8 @@ static void draw(struct view *v, const struct run_view *r)
     put_line(v, str_c(&line), BOLD);
     str_release(&line);
     for (int i = 0; i < r->n_slots; i++)
-        draw_slot(v, &r->slot[i], r);
+        if (r->slot[i].trial || !r->slot[i].spare)
+            draw_slot(v, &r->slot[i], r);
     fflush(stderr);
 }
 

@@ -22,6 +22,7 @@ struct training {
     pthread_mutex_t lock;      /* of the list */
     pthread_mutex_t data_lock; /* held while images are decoded: one at a time, others go on */
     struct data *data;
+    struct tr_room *room; /* of the slots' sessions */
 };
 
 struct training_slot {
@@ -127,6 +128,7 @@ static int open_training(struct objective *o, struct hpo_err *err)
 
     pthread_mutex_init(&t->lock, NULL);
     pthread_mutex_init(&t->data_lock, NULL);
+    t->room = tr_room_new();
     t->backend = hpo_registry_find((const void *const *)kn_backend_registry, o->site.backend);
     if (!t->backend)
         return hpo_fail(err, HPO_EDEVICE, "there is no backend '%s'", o->site.backend);
@@ -146,6 +148,7 @@ static void close_training(struct objective *o)
         tr_dataset_close(&d->set);
         free(d);
     }
+    tr_room_free(t->room);
     pthread_mutex_destroy(&t->lock);
     pthread_mutex_destroy(&t->data_lock);
 }
@@ -157,7 +160,7 @@ static int open_slot(struct objective *o, void *slot, struct hpo_err *err)
     int rc = tr_session_open(t->backend, o->site.index, o->site.threads, &s->session, err);
 
     if (!rc)
-        tr_session_share(s->session, o->site.slots);
+        tr_session_join(s->session, t->room);
     return rc;
 }
 
@@ -217,10 +220,30 @@ static enum tr_verdict on_report(void *arg, const struct tr_epoch *e, int n, boo
 static enum tr_verdict on_poll(void *arg, const struct tr_progress *p)
 {
     const struct run *run = arg;
-    struct objective_progress progress = {p->fold,  p->epoch,        p->step,
-                                          p->steps, p->images_per_s, p->loss};
+    struct objective_progress progress;
 
+    if (!p)
+        return verdict_of(run->trial->poll(run->trial->arg, NULL));
+    progress = (struct objective_progress){
+        .fold = p->fold,
+        .epoch = p->epoch,
+        .step = p->step,
+        .steps = p->steps,
+        .rate = p->images_per_s,
+        .loss = p->loss,
+        .folds = p->folds,
+        .work = p->work,
+        .bytes = p->bytes,
+        .bytes_free = p->bytes_free,
+    };
     return verdict_of(run->trial->poll(run->trial->arg, &progress));
+}
+
+static void on_wait(void *arg, const char *why)
+{
+    const struct run *run = arg;
+
+    run->trial->waits(run->trial->arg, why);
 }
 
 static int train(struct objective *o, struct training_slot *s, const struct objective_trial *trial,
@@ -249,8 +272,10 @@ static int train(struct objective *o, struct training_slot *s, const struct obje
         .dir = trial->dir,
         .report = on_report,
         .poll = on_poll,
+        .waits = on_wait,
         .arg = &run,
     };
+    job.parallel = c->folds.parallel > 0 ? c->folds.parallel : tr_folds_at_once(s->session, &job);
     return tr_train(s->session, &job, result, pruned, err);
 }
 

@@ -30,28 +30,38 @@ HPO_HD float kn_lse(const float *z, int k)
     return m + logf(s);
 }
 
+/* What a row is made of, for a device that has several lanes on one. The share of class c of k. */
+HPO_HD float kn_target(const struct kn_loss *l, int k, int c, int target)
+{
+    return l->smoothing / (float)k + (c == target ? 1.0f - l->smoothing : 0.0f);
+}
+
+/* One class's term of -L for KN_FOCAL; *ret_slope: the derivative of L by logp, the others held.
+ * With smoothing, the target is q; the focal factor weighs each class's own term: L = -alpha
+ * sum_c q_c (1 - p_c)^gamma log p_c. Without, only the target's term is left. */
+HPO_HD float kn_focal_term(const struct kn_loss *l, float q, float logp, float *ret_slope)
+{
+    float p = expf(logp), r = 1.0f - p;
+    float w = r > 0 ? powf(r, l->gamma) : (l->gamma > 0 ? 0.0f : 1.0f);
+    /* d/dlogp of -w logp, with dp/dlogp = p */
+    float slope = l->gamma > 0 && r > 0 ? l->gamma * powf(r, l->gamma - 1.0f) * p * logp : 0.0f;
+
+    *ret_slope = l->alpha * q * (slope - w);
+    return l->alpha * q * w * logp;
+}
+
 /* The loss of one row; dz[k] = its derivative times scale (scale = 1 / rows of the batch). */
 HPO_HD float kn_loss_row(const struct kn_loss *l, const float *z, int k, int target, float scale,
                          float *dz)
 {
-    float lse = kn_lse(z, k), off = l->smoothing / (float)k, loss = 0;
+    float lse = kn_lse(z, k), loss = 0;
 
     if (l->kind == KN_FOCAL) {
-        /* With smoothing, the target is q; the focal factor weighs each class's own term:
-         * L = -alpha sum_c q_c (1 - p_c)^gamma log p_c. Without, only the target's term is left. */
         float s = 0;
 
         for (int c = 0; c < k; c++) {
-            float q = off + (c == target ? 1.0f - l->smoothing : 0.0f);
-            float logp = z[c] - lse, p = expf(logp), r = 1.0f - p;
-            float w = r > 0 ? powf(r, l->gamma) : (l->gamma > 0 ? 0.0f : 1.0f);
-            /* d/dlogp of -w logp, with dp/dlogp = p */
-            float slope = l->gamma > 0 && r > 0 ? l->gamma * powf(r, l->gamma - 1.0f) * p * logp : 0.0f;
-            float g = l->alpha * q * (slope - w);
-
-            loss -= l->alpha * q * w * logp;
-            dz[c] = g;
-            s += g;
+            loss -= kn_focal_term(l, kn_target(l, k, c, target), z[c] - lse, &dz[c]);
+            s += dz[c];
         }
         /* dlogp_c / dz_j = delta_cj - p_j */
         for (int j = 0; j < k; j++)
@@ -59,8 +69,7 @@ HPO_HD float kn_loss_row(const struct kn_loss *l, const float *z, int k, int tar
         return loss;
     }
     for (int j = 0; j < k; j++) {
-        float q = off + (j == target ? 1.0f - l->smoothing : 0.0f);
-        float logp = z[j] - lse;
+        float q = kn_target(l, k, j, target), logp = z[j] - lse;
 
         loss -= q * logp;
         dz[j] = scale * (expf(logp) - q);

@@ -1,11 +1,13 @@
 /* Images a second of training on any device, on made-up images:
  *
  *   bench_device DEVICE NETWORK WIDTH BATCH PRECISION [MODELS [SECONDS]]
- *   bench_device cuda:0 resnet 16 256 bf16
+ *   bench_device cuda:0 resnet20 16 256 bf16
+ *   bench_device shapes NETWORK WIDTH
  *
  * NETWORK: see tests/kernels/nets.h. MODELS: networks trained in lock-step. Prints "images/s (all
  * models together), MiB of the plan". Losses are asked for once at the end, as the trainer does
- * once an epoch. Status 77, with a line: there is no such device. */
+ * once an epoch. Status 77, with a line: there is no such device. shapes: prints the weights, a
+ * line each, name and dimensions, for peers to show that they train the same network. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +127,33 @@ static int measure(struct bench *b, double seconds, double *ret_rate, struct hpo
     return rc;
 }
 
+static int print_shapes(const char *network, const char *width)
+{
+    struct hpo_err err = {0};
+    struct kn_net net = {0};
+    int64_t channels;
+    int rc;
+
+    if (!str_to_int(width, &channels) || channels < 1 || channels > 4096 ||
+        !net_by_name(&net, network, SIZE, (int)channels, CLASSES))
+        return 2;
+    rc = kn_net_finish(&net, &err);
+    if (rc)
+        fprintf(stderr, "bench_device: %s\n", err.msg);
+    for (int i = 0; i < net.n_params && !rc; i++) {
+        const struct kn_param *p = &net.param[i];
+
+        if (!p->trained)
+            continue;
+        printf("%s", p->name);
+        for (int d = 0; d < p->n_dims; d++)
+            printf(" %d", p->dims[d]);
+        putchar('\n');
+    }
+    kn_net_release(&net);
+    return rc ? 1 : 0;
+}
+
 static bool parse(struct bench *b, int argc, char **argv, int *ret_device, double *ret_seconds)
 {
     static const char *const words[] = {"auto", "fp32", "tf32", "bf16", "fp16"};
@@ -166,9 +195,12 @@ int main(int argc, char **argv)
     double rate = 0, bytes = 0, seconds;
     int device, rc;
 
+    if (argc == 4 && !strcmp(argv[1], "shapes"))
+        return print_shapes(argv[2], argv[3]);
     if (!parse(&b, argc, argv, &device, &seconds)) {
         fprintf(stderr,
-                "usage: bench_device DEVICE NETWORK WIDTH BATCH PRECISION [MODELS [SECONDS]]\n");
+                "usage: bench_device DEVICE NETWORK WIDTH BATCH PRECISION [MODELS [SECONDS]]\n"
+                "       bench_device shapes NETWORK WIDTH\n");
         return 2;
     }
     if (!b.ops || device >= b.ops->count(&why)) {

@@ -1,7 +1,8 @@
 """What the end-to-end tests share: a sandbox folder, studies, running the program, reading what it left.
 
 A test is a script: python3 test_x.py HPO. Exit status 0 is success, 77 a skip with its reason on the last
-line, anything else a failure. Only Python's standard library is used.
+line, anything else a failure. Only Python's standard library is used. Studies train on the CPU, or where $E2E_DEVICE
+says (cuda:0); several scripts hold there as well, and scripts/gpu-check runs them.
 """
 import atexit
 import hashlib
@@ -24,6 +25,7 @@ elif "HPO_BIN" in os.environ:
 else:
     sys.exit("usage: %s HPO (the program's path, or in $HPO_BIN)" % sys.argv[0])
 
+DEVICE = os.environ.get("E2E_DEVICE", "cpu")
 LIMIT = 240  # seconds until a command that hangs is a failure; sanitizers are slow
 SKIP = 77
 
@@ -76,6 +78,8 @@ class Box:
         self.started = []
         atexit.register(self.close)
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("HPO_")}
+        if DEVICE != "cpu" and "HPO_CUDA_MODULE" in os.environ:  # a stand-in for a GPU
+            self.env["HPO_CUDA_MODULE"] = os.environ["HPO_CUDA_MODULE"]
         self.env.update(XDG_CACHE_HOME=self.path("cache"), HOME=self.dir, NO_COLOR="1", LC_ALL="C")
         # A sanitizer's report must not look like one of the program's own exit statuses.
         self.env["ASAN_OPTIONS"] = "exitcode=99:" + self.env.get("ASAN_OPTIONS", "")
@@ -159,8 +163,9 @@ BASE = {
     "study": {"name": "tiny", "direction": "maximize", "metric": "accuracy", "trials": 3, "seed": 7},
     "sampler": {"type": "random"},
     "pruner": {"type": "none"},
-    "devices": {"use": "cpu", "trials_per_device": 1, "threads": 1},
-    "data": {"image_size": 8, "folds": {"k": 3, "run": 2}},
+    "devices": {"use": DEVICE, "trials_per_device": 1, "threads": 1},
+    # Folds that train side by side on a GPU may come to other bits than one by one, and how many do so hangs on its memory.
+    "data": {"image_size": 8, "folds": {"k": 3, "run": 2, **({} if DEVICE == "cpu" else {"parallel": 1})}},
     "trainer": {
         "model": {"type": "convnet", "width": 4, "stages": 2},
         "batch_size": 16,

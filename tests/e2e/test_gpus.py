@@ -3,9 +3,11 @@ fail when they are told to (tests/kernels/cuda/fake_module.c). What devices ther
 happens when one fails, when memory lacks, when none is there."""
 import json
 import os
+import re
+import signal
 import sys
 
-from harness import Box, check, content, equal, same_study, sound
+from harness import Box, check, content, equal, same_study, sound, until
 
 box = Box()
 box.data()
@@ -39,6 +41,21 @@ for device in ("cuda:0", "cuda:1"):
 same_study(content(box.db(runs="auto")), reference, "two GPUs differ from the CPU:")
 run(study, "--set", "devices.use=[cuda:0, cpu]", "--set", "devices.trials_per_device=2", name="mixed")
 same_study(content(box.db(runs="mixed")), reference, "a GPU and the CPU differ from the CPU:")
+
+check("note: cuda:0 is Fake GPU, 7.5 GiB" in r.out and "cpu is" not in r.out, "what a GPU is called", r)
+
+# A checkpoint that was written on one goes on on the other, and so does the whole study.
+slow = dict(box.env, HPO_CUDA_MODULE=MODULE, FAKE_GPU_STEP_MS="25")
+for first, then in (("cuda:0", "cpu"), ("[cpu, cuda:1]", "cuda:0")):
+    name = "moves-from-" + first[0:2]
+    p = box.start("run", study, "--dir", box.path(name), "--set", "devices.use=" + first, env=slow)
+    until(box, p, "fold 0 epoch 1: accuracy", 2)
+    p.send_signal(signal.SIGINT)
+    box.finish(p).want(130)
+    check("RUNNING" in [t[1] for t in trials(name)], "a trial was under way", trials(name))
+    r = run(study, "--set", "devices.use=" + then, name=name)
+    check(re.search(r"trial \d+ goes on on " + then, r.out), "a trial goes on elsewhere", r)
+    same_study(content(box.db(runs=name)), reference, "a study that moved from %s to %s:" % (first, then))
 
 # None: said once where the choice was left open, and an error where it was not.
 r = run(study, "--set", "devices.use=auto", name="none", FAKE_GPUS=0)

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-from harness import Box, alive, check, children, content, equal, kept_files, same_study, sound, wait_for
+from harness import DEVICE, Box, alive, check, children, content, equal, kept_files, same_study, sound, wait_for
 
 kills = int(sys.argv[2]) if len(sys.argv) > 2 else int(os.environ.get("KILLS", "4"))
 seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().randrange(10**6)
@@ -26,7 +26,7 @@ study = box.study(study={"trials": 4}, trainer={"epochs": 12, "model": {"width":
 VARIANTS = [
     [],
     ["--set", "data.folds.order=epoch_first"],
-    ["--set", "devices.use=[cpu, cpu]"],
+    ["--set", "devices.use=[%s, %s]" % (DEVICE, DEVICE)],
     ["--set", "devices.trials_per_device=2"],
 ]
 

@@ -238,7 +238,7 @@ static const char *const single[][2] = {
     {"data: {path: d}\nsampler: bayes\n",
      "s.yaml:2:10: unknown sampler 'bayes'; known: {samplers}\n"},
     {"data: {path: d, folds: {group: true}}\n",
-     "s.yaml:1:25: unknown key 'group' in data.folds; known keys: k, stratified, run, order\n"},
+     "s.yaml:1:25: unknown key 'group' in data.folds; known keys: k, stratified, run, order, parallel\n"},
     {"data: {path: d}\ntrainer: {optimizer: {lr: \"\\e[31m0\"}}\n",
      "s.yaml:2:27: trainer.optimizer.lr: '?[31m0' in quotes is a text: a number from 0 to "
      "1000000000 is needed\n"},

@@ -42,6 +42,7 @@ static struct {
     int n_train, n_eval;
     struct fake_plan *plan; /* the last one compiled */
     double bytes;           /* of the plans that live, by the estimate */
+    double each;            /* that estimate, of a model; 0: 1 MB */
     int nan_at;      /* the train call of this number of a plan returns NaN; -1: none */
     int nan_eval;    /* this eval call returns NaN */
     int no_memory;   /* so many compiles fail */
@@ -105,7 +106,7 @@ static void fake_data_close(struct kn_dev *d, void *data)
 static double fake_estimate(struct kn_dev *d, const struct kn_plan_desc *desc)
 {
     (void)d;
-    return 1e6 * desc->models;
+    return (fake.each > 0 ? fake.each : 1e6) * desc->models;
 }
 
 static int fake_compile(struct kn_dev *d, const struct kn_plan_desc *desc, void *data,

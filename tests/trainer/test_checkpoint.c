@@ -7,112 +7,185 @@
 #include "trainer/checkpoint.h"
 
 /* Offsets of the fields that a liar would set; see trainer/checkpoint.h. */
-enum { AT_LENGTH = 8, AT_FINGERPRINT = 16, AT_GROUPS = 32, AT_GROUP = 52, AT_EPOCH = 56,
-       AT_STEP = 60, AT_WEIGHTS = 64, AT_ZERO = 80 };
+enum { AT_LENGTH = 8, AT_FINGERPRINT = 16, AT_FOLDS = 32, AT_WEIGHTS = 48, AT_TOLD = 64,
+       AT_ZERO = 68, AT_PLACES = 128 };
 
 static const struct ckpt_shape shape = {
-    .fingerprint = {1, 2, 3}, .groups = 2, .models = 3, .epochs = 4, .steps = 5, .metrics = 2,
+    .fingerprint = {1, 2, 3}, .folds = 3, .epochs = 4, .steps = 5, .metrics = 2,
     .slots = 2, .weights = 7, .buffers = 3,
 };
 
 struct block {
     struct ckpt c;
     struct ckpt_rest rest;
-    double sums[3], curve[2 * 4 * 3 * 3];
+    double curve[3 * 4 * 3];
+    uint8_t *bytes;
+    size_t n;
 };
 
-static void make(struct block *b, struct ckpt_place place)
+static void make(struct block *b, const struct ckpt_shape *s)
 {
     *b = (struct block){0};
-    assert_int_equal(ckpt_init(&b->c, &shape, NULL), 0);
-    b->rest = (struct ckpt_rest){place, b->sums, b->curve};
+    assert_int_equal(ckpt_init(&b->c, s, 1, NULL), 0);
+    b->rest.curve = b->curve;
 }
 
-static void fill(struct block *b)
+static void encode(struct block *b)
 {
-    for (int m = 0; m < 3; m++) {
-        struct kn_state s = ckpt_state(&b->c, m);
+    b->n = ckpt_length(&b->c.shape, &b->rest);
+    b->bytes = realloc(b->bytes, b->n);
+    ckpt_encode(&b->c, &b->rest, b->bytes);
+}
 
-        b->sums[m] = m + 0.25;
+static void fill(struct block *b, const struct ckpt_place *places)
+{
+    for (int f = 0; f < 3; f++) {
+        struct kn_state s;
+
+        b->rest.place[f] = places[f];
+        b->rest.loss_sum[f] = f + 0.25;
+        if (!ckpt_keeps(&b->c.shape, f, places[f]))
+            continue;
+        assert_int_equal(ckpt_take(&b->c, f, NULL), 0);
+        s = ckpt_state(&b->c, f);
         for (int i = 0; i < 7; i++) {
-            s.weights[i] = (float)(100 * m + i);
-            s.slots[0][i] = (float)(100 * m + i + 20);
-            s.slots[1][i] = (float)(100 * m + i + 40);
+            s.weights[i] = (float)(100 * f + i);
+            s.slots[0][i] = (float)(100 * f + i + 20);
+            s.slots[1][i] = (float)(100 * f + i + 40);
         }
         for (int i = 0; i < 3; i++)
-            s.buffers[i] = (float)(100 * m + i + 60);
+            s.buffers[i] = (float)(100 * f + i + 60);
     }
-    for (int i = 0; i < 72; i++)
+    b->rest.told = 2;
+    for (int i = 0; i < 36; i++)
         b->curve[i] = i / 8.0;
+    encode(b);
 }
 
+static void release(struct block *b)
+{
+    free(b->bytes);
+    ckpt_release(&b->c);
+}
+
+/* Places of folds that train one by one, side by side, and after a change from one to the other. */
 static void round_trip(void **state)
 {
-    const struct ckpt_place places[] = {{0, 0, 0}, {0, 0, 5}, {0, 4, 0}, {1, 2, 3}, {1, 4, 0}};
+    static const struct ckpt_place places[][3] = {
+        {{0, 0}, {0, 0}, {0, 0}}, {{0, 5}, {0, 0}, {0, 0}}, {{4, 0}, {0, 0}, {0, 0}},
+        {{4, 0}, {2, 3}, {0, 0}}, {{4, 0}, {4, 0}, {4, 0}}, {{2, 1}, {2, 1}, {2, 1}},
+        {{4, 0}, {2, 3}, {1, 2}}, {{3, 0}, {3, 0}, {2, 5}}};
 
     (void)state;
-    for (size_t k = 0; k < HPO_LEN(places); k++) {
+    for (size_t k = 0; k < 2 * HPO_LEN(places); k++) {
+        const struct ckpt_place *at = places[k / 2];
+        struct ckpt_shape s = shape;
         struct block a, b;
-        size_t n, rows = ckpt_rows(&shape, places[k]) * 3;
 
-        make(&a, places[k]);
-        make(&b, (struct ckpt_place){0});
-        fill(&a);
-        n = ckpt_encode(&a.c, &a.rest);
-        assert_true(n <= a.c.capacity);
-        assert_int_equal(ckpt_decode(&b.c, a.c.bytes, n, &b.rest, NULL), 0);
-        assert_memory_equal(&b.rest.place, &places[k], sizeof(places[k]));
-        assert_memory_equal(a.sums, b.sums, sizeof(a.sums));
-        assert_memory_equal(a.curve, b.curve, rows * sizeof(double));
-        for (int m = 0; m < 3; m++) {
-            struct kn_state x = ckpt_state(&a.c, m), y = ckpt_state(&b.c, m);
+        s.all = k % 2;
+        make(&a, &s);
+        make(&b, &s);
+        fill(&a, at);
+        assert_int_equal(ckpt_decode(&b.c, a.bytes, a.n, &b.rest, NULL), 0);
+        assert_memory_equal(b.rest.place, at, 3 * sizeof(*at));
+        assert_memory_equal(a.rest.loss_sum, b.rest.loss_sum, 3 * sizeof(double));
+        assert_int_equal(b.rest.told, 2);
+        for (int f = 0; f < 3; f++) {
+            struct kn_state x, y;
 
+            assert_memory_equal(a.curve + 12 * f, b.curve + 12 * f,
+                                (size_t)at[f].epoch * 3 * sizeof(double));
+            assert_int_equal(ckpt_keeps(&s, f, at[f]), b.c.state[f] != NULL);
+            if (!b.c.state[f])
+                continue;
+            x = ckpt_state(&a.c, f);
+            y = ckpt_state(&b.c, f);
             assert_memory_equal(x.weights, y.weights, 7 * sizeof(float));
             assert_memory_equal(x.buffers, y.buffers, 3 * sizeof(float));
             assert_memory_equal(x.slots[0], y.slots[0], 7 * sizeof(float));
             assert_memory_equal(x.slots[1], y.slots[1], 7 * sizeof(float));
         }
-        assert_int_equal(ckpt_encode(&b.c, &b.rest), n);
-        assert_memory_equal(a.c.bytes, b.c.bytes, n);
-        ckpt_release(&a.c);
-        ckpt_release(&b.c);
+        encode(&b);
+        assert_int_equal(a.n, b.n);
+        assert_memory_equal(a.bytes, b.bytes, a.n);
+        release(&a);
+        release(&b);
     }
+}
+
+/* Of a finished fold the state is dropped, unless it is the last one, or all are kept. */
+static void what_is_kept(void **state)
+{
+    struct ckpt_shape all = shape;
+
+    (void)state;
+    all.all = true;
+    assert_false(ckpt_keeps(&shape, 0, (struct ckpt_place){0, 0}));
+    assert_true(ckpt_keeps(&shape, 0, (struct ckpt_place){0, 1}));
+    assert_true(ckpt_keeps(&shape, 0, (struct ckpt_place){3, 5}));
+    assert_false(ckpt_keeps(&shape, 1, (struct ckpt_place){4, 0}));
+    assert_true(ckpt_keeps(&shape, 2, (struct ckpt_place){4, 0}));
+    assert_true(ckpt_keeps(&all, 0, (struct ckpt_place){4, 0}));
+    assert_false(ckpt_keeps(&all, 2, (struct ckpt_place){0, 0}));
+}
+
+/* A block that is given back is what the next one gets. */
+static void blocks(void **state)
+{
+    struct block b;
+    float *first;
+
+    (void)state;
+    make(&b, &shape);
+    assert_int_equal(ckpt_take(&b.c, 1, NULL), 0);
+    first = b.c.state[1];
+    assert_int_equal(ckpt_take(&b.c, 1, NULL), 0);
+    assert_ptr_equal(b.c.state[1], first);
+    assert_int_equal(ckpt_take(&b.c, 2, NULL), 0);
+    assert_ptr_not_equal(b.c.state[2], first);
+    ckpt_give(&b.c, 1);
+    assert_null(b.c.state[1]);
+    assert_int_equal(ckpt_take(&b.c, 0, NULL), 0);
+    assert_ptr_equal(b.c.state[0], first);
+    release(&b);
 }
 
 /* Refused, and nothing of the receiver touched. */
 static void refuse(const uint8_t *bytes, size_t n)
 {
-    struct block b;
-    uint8_t *before;
+    static const struct ckpt_place begun[3] = {{1, 1}, {0, 0}, {0, 0}};
     struct hpo_err err = {0};
+    uint8_t *before;
+    struct block b;
 
-    make(&b, (struct ckpt_place){0});
-    before = malloc(b.c.capacity);
-    memcpy(before, b.c.bytes, b.c.capacity);
+    make(&b, &shape);
+    fill(&b, begun);
+    before = malloc(b.n);
+    memcpy(before, b.bytes, b.n);
     assert_int_equal(ckpt_decode(&b.c, bytes, n, &b.rest, &err), HPO_EFORMAT);
     assert_true(strlen(err.msg) > 0);
-    assert_memory_equal(before, b.c.bytes, b.c.capacity);
-    assert_int_equal(b.rest.place.epoch, 0);
+    encode(&b);
+    assert_memory_equal(before, b.bytes, b.n);
     free(before);
-    ckpt_release(&b.c);
+    release(&b);
 }
+
+static const struct ckpt_place middle[3] = {{4, 0}, {2, 3}, {2, 3}};
 
 static void damaged(void **state)
 {
     struct block a;
-    size_t n;
 
     (void)state;
-    make(&a, (struct ckpt_place){1, 2, 3});
-    fill(&a);
-    n = ckpt_encode(&a.c, &a.rest);
-    for (size_t i = 0; i < n; i++) {
-        a.c.bytes[i] ^= (uint8_t)(1 << i % 8);
-        refuse(a.c.bytes, n);
-        a.c.bytes[i] ^= (uint8_t)(1 << i % 8);
-        refuse(a.c.bytes, i);
+    make(&a, &shape);
+    fill(&a, middle);
+    for (size_t i = 0; i < a.n; i++) {
+        a.bytes[i] ^= (uint8_t)(1 << i % 8);
+        refuse(a.bytes, a.n);
+        a.bytes[i] ^= (uint8_t)(1 << i % 8);
+        refuse(a.bytes, i);
     }
-    ckpt_release(&a.c);
+    release(&a);
 }
 
 /* Well-formed lies: the checksum is right. */
@@ -122,33 +195,33 @@ static void lies(void **state)
         size_t at;
         uint32_t value;
     } lie[] = {
-        {0, 0}, {AT_LENGTH, 1000}, {AT_FINGERPRINT, 9}, {AT_GROUPS, 3}, {AT_GROUPS + 4, 1},
-        {AT_GROUPS + 8, 5}, {AT_GROUPS + 12, 1}, {AT_GROUPS + 16, 1}, {AT_GROUP, 2},
-        {AT_GROUP, UINT32_MAX}, {AT_EPOCH, 5}, {AT_EPOCH, UINT32_MAX}, {AT_EPOCH, 4}, {AT_EPOCH, 1},
-        {AT_STEP, 6}, {AT_STEP, UINT32_MAX}, {AT_WEIGHTS, 8}, {AT_WEIGHTS + 4, 1},
-        {AT_WEIGHTS + 8, 0}, {AT_ZERO, 1}, {AT_ZERO + 44, 1},
+        {0, 0}, {AT_LENGTH, 1000}, {AT_FINGERPRINT, 9}, {AT_FOLDS, 4}, {AT_FOLDS, UINT32_MAX},
+        {AT_FOLDS + 4, 5}, {AT_FOLDS + 8, 1}, {AT_FOLDS + 12, 1}, {AT_WEIGHTS, 8},
+        {AT_WEIGHTS + 4, 1}, {AT_WEIGHTS + 8, 0}, {AT_TOLD, 13}, {AT_TOLD, UINT32_MAX},
+        {AT_ZERO, 1}, {AT_ZERO + 56, 1}, {AT_PLACES, 5}, {AT_PLACES, UINT32_MAX},
+        {AT_PLACES, 3}, {AT_PLACES + 4, 1}, {AT_PLACES + 8, 1}, {AT_PLACES + 12, 6},
+        {AT_PLACES + 12, UINT32_MAX}, {AT_PLACES + 16, 4}, {AT_PLACES + 20, 7},
     };
 
     (void)state;
     for (size_t k = 0; k < HPO_LEN(lie); k++) {
         XXH128_canonical_t sum;
         struct block a;
-        size_t n;
 
-        make(&a, (struct ckpt_place){1, 2, 3});
-        fill(&a);
-        n = ckpt_encode(&a.c, &a.rest);
-        memcpy(a.c.bytes + lie[k].at, &lie[k].value, 4);
-        XXH128_canonicalFromHash(&sum, XXH3_128bits(a.c.bytes, n - 16));
-        memcpy(a.c.bytes + n - 16, sum.digest, 16);
-        refuse(a.c.bytes, n);
-        ckpt_release(&a.c);
+        make(&a, &shape);
+        fill(&a, middle);
+        memcpy(a.bytes + lie[k].at, &lie[k].value, 4);
+        XXH128_canonicalFromHash(&sum, XXH3_128bits(a.bytes, a.n - 16));
+        memcpy(a.bytes + a.n - 16, sum.digest, 16);
+        refuse(a.bytes, a.n);
+        release(&a);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(damaged),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(what_is_kept),
+                                       cmocka_unit_test(blocks), cmocka_unit_test(damaged),
                                        cmocka_unit_test(lies)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,27 @@ static void cores(void **state)
             assert_in_range(tr_cores_for(models, threads), 1, threads);
 }
 
+/* A device that works by itself is waited for after each evaluation batch: few large ones, of one
+ * size, but no larger than some training batches. */
+static void eval_batches(void **state)
+{
+    static const struct {
+        int batch, rows, other, async;
+    } want[] = {
+        {4, 0, 64, 64},        {128, 0, 128, 128},    {4, 10000, 64, 64},
+        {128, 10000, 128, 500}, {256, 10000, 256, 1000}, {256, 300, 256, 300},
+        {512, 10000, 512, 1000}, {2048, 10000, 2048, 2048}, {2048, 100, 2048, 2048},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < HPO_LEN(want); i++) {
+        int n = tr_eval_batch(&fake_async_backend, want[i].batch, want[i].rows);
+
+        assert_int_equal(tr_eval_batch(&fake_backend, want[i].batch, want[i].rows), want[i].other);
+        assert_int_equal(n, want[i].async);
+    }
+}
+
 static void cost(void **state)
 {
     struct fixture *f = *state;
@@ -155,7 +176,7 @@ static void cost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {WITH(reuse), WITH(bounded), WITH(full), WITH(moved),
-                                       cmocka_unit_test(cores), WITH(cost)};
+                                       cmocka_unit_test(cores), cmocka_unit_test(eval_batches), WITH(cost)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

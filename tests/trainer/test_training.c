@@ -190,6 +190,40 @@ static void side_by_side(void **state)
     stop(&f);
 }
 
+/* So many at once, on however many threads: the threads of a model stay what they were. */
+static void folds_at_once(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 2 * 3; k++) {
+        enum tr_order order = k % 2 ? TR_EPOCH_FIRST : TR_FOLD_FIRST;
+        struct tr_epoch curve[6];
+        struct tr_result a, b;
+        struct fixture f;
+        struct tr_job job;
+
+        busy(&f, k % 4 < 2 ? "sgd lr=0.05 momentum=0.9" : "adamw lr=0.01");
+        tr_session_close(f.s);
+        assert_int_equal(tr_session_open(cpu(), 0, k / 2 + 1, &f.s, NULL), 0);
+        job = tiny_job(&f.t, order);
+        job.parallel = 1;
+        train(&f, &job, 0, &a);
+        memcpy(curve, f.t.epoch, sizeof(curve));
+        for (job.parallel = 2; job.parallel <= 3; job.parallel++) {
+            tiny_clear_dir(&f.t);
+            tiny_forget(&f.t);
+            f.t.stop_at_poll = 4;
+            f.t.stop_with = TR_PAUSE;
+            train(&f, &job, HPO_ESTOPPED, &b);
+            tiny_forget(&f.t);
+            train(&f, &job, 0, &b);
+            assert_same_result(&a, &b);
+            for (int i = 0; i < 6; i++)
+                assert_same_epoch(&f.t.epoch[i], &curve[i]);
+        }
+        stop(&f);
+    }
+}
+
 static void diverges(void **state)
 {
     struct fixture f;
@@ -233,6 +267,7 @@ int main(void)
         cmocka_unit_test(learns),      cmocka_unit_test(repeats),
         cmocka_unit_test(pause_sgd),   cmocka_unit_test(pause_adamw),
         cmocka_unit_test(pause_side_by_side), cmocka_unit_test(side_by_side),
+        cmocka_unit_test(folds_at_once),
         cmocka_unit_test(diverges),    cmocka_unit_test(one_batch),
     };
 

@@ -1,0 +1,125 @@
+/* Folds side by side: who is trained next, and how they get onto the device and back. */
+#include <string.h>
+
+#include "trainer/init.h"
+#include "trainer/job.h"
+
+/* Fold-first the lowest fold that is not done; epoch-first the lowest of those that are behind. -1:
+ * all are done. */
+static int next_fold(const struct tr_run *r)
+{
+    const struct ckpt_place *at = r->at.place;
+    int first = -1;
+
+    for (int i = 0; i < r->folds; i++)
+        if (at[i].epoch < r->config->epochs &&
+            (first < 0 || (r->job->order == TR_EPOCH_FIRST && at[i].epoch < at[first].epoch)))
+            first = i;
+    return first;
+}
+
+bool run_next_group(struct tr_run *r)
+{
+    const struct ckpt_place *at = r->at.place;
+    int first = next_fold(r);
+
+    r->members = 0;
+    for (int i = first; i >= 0 && i < r->folds && r->members < r->models; i++)
+        if (at[i].epoch == at[first].epoch && at[i].step == at[first].step)
+            r->member[r->members++].fold = i;
+    if (first >= 0)
+        r->place = at[first];
+    return first >= 0;
+}
+
+static void find_rows(struct tr_run *r, struct tr_member *m)
+{
+    const struct tr_folds *f = r->job->folds;
+
+    m->n_rows = (int)tr_folds_train(f, m->fold, m->rows);
+    m->steps = m->n_rows / r->batch;
+    m->valid = f->index + f->start[m->fold];
+    m->n_valid = (int)(f->start[m->fold + 1] - f->start[m->fold]);
+}
+
+static int set_hyper(struct tr_run *r, int model, const struct tr_member *m, struct hpo_err *err)
+{
+    const struct tr_config *c = r->config;
+    const struct loss_ops *loss = c->loss.ops;
+    struct kn_hyper h = {
+        .augment = {c->augment.flip, c->augment.crop_padding},
+        .seed = r->job->seed,
+        .fold = m->fold,
+    };
+
+    tr_dataset_stats(r->job->data, m->rows, m->n_rows, h.mean, h.std);
+    loss->lower(c->loss.priv, &h.loss);
+    r->optimizer->lower(c->optimizer.priv, &h.optim);
+    memcpy(h.rates, r->rates, sizeof(h.rates));
+    return r->plan->ops->set_hyper(r->plan, model, &h, err);
+}
+
+/* Memory of folds that are done, for those that begin. */
+static int take_states(struct tr_run *r, struct hpo_err *err)
+{
+    int rc = 0;
+
+    for (int i = 0; i < r->folds; i++)
+        if (r->ckpt.state[i] && !ckpt_keeps(&r->ckpt.shape, i, r->at.place[i]))
+            ckpt_give(&r->ckpt, i);
+    for (int i = 0; i < r->members && !rc; i++) {
+        int fold = r->member[i].fold;
+        bool begun = r->place.epoch || r->place.step;
+
+        rc = ckpt_take(&r->ckpt, fold, err);
+        if (!rc && !begun) {
+            struct kn_state state = ckpt_state(&r->ckpt, fold);
+
+            tr_init_state(r->plan->net, r->job->seed, fold, r->ckpt.shape.slots, &state);
+        }
+    }
+    return rc;
+}
+
+/* A model that sits out is a copy of the first: it must be something that a device can look at. */
+int run_enter_group(struct tr_run *r, struct hpo_err *err)
+{
+    int rc = take_states(r, err);
+
+    for (int i = 0; i < r->members && !rc; i++)
+        find_rows(r, &r->member[i]);
+    for (int i = 0; i < r->models && !rc; i++) {
+        const struct tr_member *m = &r->member[i < r->members ? i : 0];
+        struct kn_state state = ckpt_state(&r->ckpt, m->fold);
+
+        rc = set_hyper(r, i, m, err);
+        if (!rc)
+            rc = r->plan->ops->set_state(r->plan, i, &state, err);
+    }
+    return rc;
+}
+
+void run_arrive(struct tr_run *r)
+{
+    for (int i = 0; i < r->members; i++)
+        r->at.place[r->member[i].fold] = r->place;
+}
+
+int run_fetch(struct tr_run *r, struct hpo_err *err)
+{
+    int rc = 0;
+
+    for (int i = 0; i < r->members && !rc; i++) {
+        struct kn_state state = ckpt_state(&r->ckpt, r->member[i].fold);
+
+        rc = r->plan->ops->get_state(r->plan, i, &state, err);
+    }
+    return rc;
+}
+
+int run_save(struct tr_run *r, struct hpo_err *err)
+{
+    r->timing.total = run_seconds(r);
+    timing_save(&r->ckpt.shape, r->job->dir, r->at.place, &r->timing);
+    return ckpt_save(&r->ckpt, r->job->dir, &r->at, err);
+}

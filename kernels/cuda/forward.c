@@ -21,7 +21,7 @@ struct cu_norm cu_norm_of(const struct cu_plan *p, const struct cu_pass_view *v,
                             .running_var = p->m.stats + n->var,
                             .weights_stride = p->n_w,
                             .buffers_stride = p->n_stats,
-                            .saved = cu_at(p, v->bufs, v->train ? n->saved : n->eval_saved),
+                            .saved = cu_at(p, v->bufs, v->train ? n->saved : -1),
                             .partial = cu_at(p, v->bufs, v->train ? n->scratch : -1),
                             .relu = n->relu};
 }
@@ -29,10 +29,10 @@ struct cu_norm cu_norm_of(const struct cu_plan *p, const struct cu_pass_view *v,
 static int batch_norm(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
 {
     const struct cu_norm norm = cu_norm_of(p, a->v, a->n);
-    int rc = a->v->train ? cu_norm_stats(&a->v->array, &norm, a->x, err)
-                         : cu_norm_running(&a->v->array, &norm, err);
 
-    return rc ? rc : cu_norm_apply(&a->v->array, &norm, a->x, a->x2, a->y, err);
+    if (a->v->train)
+        return cu_norm_train(&a->v->array, &norm, a->x, a->x2, a->y, err);
+    return cu_norm_eval(&a->v->array, &norm, a->x, a->x2, a->y, err);
 }
 
 static int conv(struct cu_plan *p, const struct pass *a, struct hpo_err *err)

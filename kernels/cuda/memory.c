@@ -140,9 +140,7 @@ static void plan_eval(struct cu_plan *p)
         p->eval_act[n->out] = n->kind == KN_DROPOUT
                                   ? p->eval_act[n->in]
                                   : kn_buf_add(b, tensor_bytes(p, n->out, rows), i, i);
-        if (n->kind == KN_BATCH_NORM)
-            n->eval_saved = kn_buf_add(b, saved_bytes(p, n), i, i);
-        else if (n->layer >= 0)
+        if (n->layer >= 0)
             n->eval_scratch = kn_buf_add(b, p->layer[n->layer].workspace[CU_INFER], i, i);
     }
     kn_buf_lives_until(b, p->eval_act[p->base.net->n_tensors - 1], p->n_nodes);
@@ -161,7 +159,7 @@ void cu_plan_memory(struct cu_plan *p)
         struct cu_node *node = &p->node[i];
 
         node->saved = node->scratch = node->scratch_back = node->diff = -1;
-        node->eval_saved = node->eval_scratch = -1;
+        node->eval_scratch = -1;
     }
     plan_forward(p);
     plan_backward(p);

@@ -67,30 +67,31 @@ struct cu_shape {
 int cu_gather(const struct cu_array *a, const uint8_t *pixels, int h, int w, const int32_t *index,
               bool augment, void *x, int stored, struct hpo_err *err);
 
-/* Batch norm over (n, h, w) of each model and channel. saved: (models, 4, stored) floats: mean, 1 /
- * deviation, scale, shift (y = x * scale + shift). partial: scratch of cu_norm_scratch bytes.
- * weight, bias, running: a model's parameters lie `stride` floats after those of the model before.
- * Running statistics follow PyTorch (momentum, unbiased variance) and are updated in training. */
+/* Batch norm over (n, h, w) of each model and channel. saved: (models, 4, stored) floats: the mean,
+ * what that float is off by, 1 / deviation, and weight / deviation; from training's forward pass for
+ * its backward pass. partial: scratch of cu_norm_scratch bytes. weight, bias, running: a model's
+ * parameters lie `stride` floats after those of the model before. Running statistics follow PyTorch
+ * (momentum, unbiased variance) and are updated in training. */
 struct cu_norm {
     struct cu_shape s;
     float eps, momentum;
     float *weight, *bias, *running_mean, *running_var; /* of model 0 */
     size_t weights_stride, buffers_stride;             /* floats from model to model */
-    float *saved;
-    void *partial;
+    float *saved;                                      /* training */
+    void *partial;                                     /* training */
     bool relu;
 };
+/* Enough for cu_bias_backward as well. */
 size_t cu_norm_scratch(const struct cu_array *a, const struct cu_shape *s);
-int cu_norm_stats(const struct cu_array *a, const struct cu_norm *n, const void *x,
-                  struct hpo_err *err); /* fills saved; training */
-int cu_norm_running(const struct cu_array *a, const struct cu_norm *n,
-                    struct hpo_err *err); /* fills saved from the running statistics; evaluation */
-/* y = relu?(x * scale + shift + res); res NULL: none. */
-int cu_norm_apply(const struct cu_array *a, const struct cu_norm *n, const void *x, const void *res,
+/* y = relu?(norm(x) + res); res NULL: none. y is another tensor than x. Training normalises by the
+ * batch's statistics and fills saved, evaluation by the running ones. */
+int cu_norm_train(const struct cu_array *a, const struct cu_norm *n, const void *x, const void *res,
                   void *y, struct hpo_err *err);
+int cu_norm_eval(const struct cu_array *a, const struct cu_norm *n, const void *x, const void *res,
+                 void *y, struct hpo_err *err);
 /* g = dy, cut by the sign of y with relu. dweight, dbias (of model 0; stride weights_stride, into
- * the gradients, fp32); dres (NULL: not wanted) = or += g; dx = or += the gradient of x. dx may be
- * dy. */
+ * the gradients, fp32); dres = or += g; then dx = or += the gradient of x. dx, dres NULL: not
+ * wanted. dx may be dy, and it may be dres. y: read with relu alone. */
 int cu_norm_backward(const struct cu_array *a, const struct cu_norm *n, const void *x,
                      const void *y, const void *dy, void *dx, bool dx_add, void *dres,
                      bool dres_add, float *dweight, float *dbias, struct hpo_err *err);

@@ -59,7 +59,7 @@ struct cu_node {
     int scratch;      /* of the forward pass: partial sums, or the convolution's workspace */
     int scratch_back; /* of the backward pass, likewise */
     int diff;         /* convolution: packed weight gradients of type T, until widened */
-    int eval_saved, eval_scratch;
+    int eval_scratch;
 };
 
 /* A convolution: forward in training and in evaluation, and the two of the backward pass. */

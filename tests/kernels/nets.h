@@ -56,7 +56,10 @@ static inline int net_block(struct kn_net *n, const char *prefix, int in, int wi
 #undef NAME
 }
 
-static inline void net_resnet(struct kn_net *n, int size, int width, int blocks, int classes)
+/* The picture halves and the width doubles from stage to stage: three stages are the CIFAR form
+ * (depth 6 * blocks + 2), four of two blocks and width 64 ResNet-18 for small pictures. */
+static inline void net_resnet_stages(struct kn_net *n, int size, int width, int stages, int blocks,
+                                     int classes)
 {
     char name[KN_NAME];
     int t;
@@ -65,13 +68,18 @@ static inline void net_resnet(struct kn_net *n, int size, int width, int blocks,
     t = kn_conv2d(n, "conv1", 0, width, 3, 1, 1, false, KN_INIT_KAIMING_FAN_OUT);
     t = kn_batch_norm(n, "bn1", t);
     t = kn_relu(n, "relu", t);
-    for (int s = 0; s < 3; s++)
+    for (int s = 0; s < stages; s++)
         for (int b = 0; b < blocks; b++) {
             snprintf(name, sizeof(name), "layer%d.%d", s + 1, b);
             t = net_block(n, name, t, width << s, s && !b ? 2 : 1);
         }
     t = kn_global_avg_pool(n, "avgpool", t);
     kn_linear(n, "fc", t, classes, true);
+}
+
+static inline void net_resnet(struct kn_net *n, int size, int width, int blocks, int classes)
+{
+    net_resnet_stages(n, size, width, 3, blocks, classes);
 }
 
 static inline void net_mlp(struct kn_net *n, int size, int hidden, int classes)
@@ -121,6 +129,10 @@ static inline bool net_by_name(struct kn_net *n, const char *name, int size, int
         net_convnet(n, size, width, 3, 0, classes);
     else if (!strcmp(name, "resnet"))
         net_resnet(n, size, width, 1, classes);
+    else if (!strcmp(name, "resnet20"))
+        net_resnet(n, size, width, 3, classes);
+    else if (!strcmp(name, "resnet18"))
+        net_resnet_stages(n, size, width, 4, 2, classes);
     else if (!strcmp(name, "mlp"))
         net_mlp(n, size, width, classes);
     else if (!strcmp(name, "zoo"))

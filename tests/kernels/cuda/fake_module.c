@@ -3,8 +3,12 @@
  *   FAKE_GPUS=N              N devices (2); 0: none
  *   FAKE_GPU_FAIL=INDEX:OP   that device fails every time in OP: open, train
  *   FAKE_GPU_FAIL_ONCE=FILE  the next training step fails, whoever removes this file
- *   FAKE_GPU_MEMORY=BYTES    of each; a larger plan is HPO_ENOMEM
+ *   FAKE_GPU_MEMORY=BYTES    of each, all of it free (8e9, half of it somebody else's); what plans
+ * do not fit into is HPO_ENOMEM FAKE_GPU_STEP_MS=T       a training step takes so long,
+ *   FAKE_GPU_LANES=K         and so many plans at once find a device that is not busy (1); others
+ *                            wait: so K trials at once get K times as much done, and no more
  * Built with FAKE_VERSION it claims to be of another version. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +34,18 @@ struct fake_plan {
     struct kn_plan base;
     struct kn_plan *cpu;
     int index;
+    double bytes;
 };
+
+#define MAX_GPUS 16
+
+/* What the plans of a process take of each device. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    double used[MAX_GPUS];
+    int busy[MAX_GPUS]; /* lanes */
+} devices = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static const struct kn_backend_ops *const cpu = &kn_backend_cpu;
 
@@ -65,7 +80,17 @@ static int fails(int index, const char *op, struct hpo_err *err)
 static int count(const char **ret_why)
 {
     *ret_why = "the fake has no GPU";
-    return (int)number("FAKE_GPUS", 2);
+    return (int)number("FAKE_GPUS", 2) % (MAX_GPUS + 1);
+}
+
+static double memory_free(int index)
+{
+    double all = number("FAKE_GPU_MEMORY", 4e9), used;
+
+    pthread_mutex_lock(&devices.lock);
+    used = devices.used[index];
+    pthread_mutex_unlock(&devices.lock);
+    return all - used;
 }
 
 static int describe(int index, struct kn_device_info *ret, struct hpo_err *err)
@@ -77,7 +102,7 @@ static int describe(int index, struct kn_device_info *ret, struct hpo_err *err)
     *ret = (struct kn_device_info){.name = "Fake GPU",
                                    .detail = "compute capability 9.9",
                                    .memory_total = number("FAKE_GPU_MEMORY", 8e9)};
-    ret->memory_free = ret->memory_total / 2;
+    ret->memory_free = memory_free(index);
     return 0;
 }
 
@@ -124,25 +149,34 @@ static double estimate(struct kn_dev *d, const struct kn_plan_desc *desc)
     return cpu->estimate(cpu_dev(d), &exactly);
 }
 
+static void take(int index, double bytes)
+{
+    pthread_mutex_lock(&devices.lock);
+    devices.used[index] += bytes;
+    pthread_mutex_unlock(&devices.lock);
+}
+
 static int compile(struct kn_dev *d, const struct kn_plan_desc *desc, void *data,
                    struct kn_plan **ret, struct hpo_err *err)
 {
-    double bytes = estimate(d, desc), limit = number("FAKE_GPU_MEMORY", 8e9);
+    int index = ((struct fake_dev *)d)->index;
+    double bytes = estimate(d, desc), room = memory_free(index);
     struct kn_plan_desc exactly = *desc;
     struct fake_plan *p;
     struct kn_plan *below;
     int rc;
 
-    if (bytes > limit)
+    if (bytes > room)
         return hpo_fail(err, HPO_ENOMEM, "%.0f bytes are needed (%.2f GiB), %.0f are free", bytes,
-                        bytes / (1 << 30), limit);
+                        bytes / (1 << 30), room);
     exactly.precision = KN_FP32;
     rc = cpu->compile(cpu_dev(d), &exactly, data, &below, err);
     if (rc)
         return rc;
     p = xcalloc(1, sizeof(*p));
-    *p = (struct fake_plan){*below, below, ((struct fake_dev *)d)->index};
+    *p = (struct fake_plan){*below, below, index, bytes};
     p->base.ops = &hpo_cuda_backend;
+    take(index, bytes);
     *ret = &p->base;
     return 0;
 }
@@ -151,6 +185,7 @@ static void plan_free(struct kn_plan *p)
 {
     if (!p)
         return;
+    take(((struct fake_plan *)p)->index, -((struct fake_plan *)p)->bytes);
     cpu->plan_free(cpu_plan(p));
     free(p);
 }
@@ -170,10 +205,32 @@ static int get_state(struct kn_plan *p, int model, struct kn_state *ret, struct 
     return cpu->get_state(cpu_plan(p), model, ret, err);
 }
 
+static void spend_time(int index)
+{
+    double ms = number("FAKE_GPU_STEP_MS", 0);
+    int lanes = (int)number("FAKE_GPU_LANES", 1);
+
+    if (ms <= 0)
+        return;
+    pthread_mutex_lock(&devices.lock);
+    while (devices.busy[index] >= lanes)
+        pthread_cond_wait(&devices.changed, &devices.lock);
+    devices.busy[index]++;
+    pthread_mutex_unlock(&devices.lock);
+    usleep((useconds_t)(ms * 1000));
+    pthread_mutex_lock(&devices.lock);
+    devices.busy[index]--;
+    pthread_cond_signal(&devices.changed);
+    pthread_mutex_unlock(&devices.lock);
+}
+
 static int train(struct kn_plan *p, const struct kn_batch *batch, const struct kn_batch *next,
                  double *ret_loss, struct hpo_err *err)
 {
     int rc = fails(((struct fake_plan *)p)->index, "train", err);
+
+    if (!rc)
+        spend_time(((struct fake_plan *)p)->index);
 
     return rc ? rc : cpu->train(cpu_plan(p), batch, next, ret_loss, err);
 }

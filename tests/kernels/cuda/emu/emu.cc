@@ -1,6 +1,7 @@
 /* The fibers under emu.h. A fiber runs one thread of a block after the other until one must wait at
  * a barrier; then that fiber is parked and another begins the threads that have not begun. */
 #include "tests/kernels/cuda/emu/emu.h"
+#include "tests/kernels/cuda/emu/fake_priv.h"
 
 #include <link.h>
 #include <pthread.h>
@@ -82,7 +83,9 @@ struct machine {
 
 struct machine m = {};
 pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-thread_local char marker; /* lies where __shared__ variables do */
+/* Lies where __shared__ variables do: in what the module or program has for each thread. That must
+ * not hold anything else: the fakes keep what is a thread's own elsewhere. */
+thread_local char marker;
 
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -367,11 +370,13 @@ uint64_t ordered(uint64_t i, uint64_t n, uint64_t *step)
 
 int fill_module(struct dl_phdr_info *info, size_t size, void *data)
 {
+    const char *here = (const char *)data;
+
     for (int i = 0; i < info->dlpi_phnum; i++) {
         char *at = (char *)info->dlpi_tls_data;
         size_t n = info->dlpi_phdr[i].p_memsz;
 
-        if (info->dlpi_phdr[i].p_type == PT_TLS && at && at <= &marker && &marker < at + n)
+        if (info->dlpi_phdr[i].p_type == PT_TLS && at && at <= here && here < at + n)
             memset(at, 0xff, n);
     }
     return 0;
@@ -450,11 +455,6 @@ cudaError_t run_grid(const char *name, dim3 grid, dim3 block, emu_entry entry, v
 
     m.kernel = name;
     m.failed = false;
-    if (!fits(grid, block)) {
-        complain("a grid of %u x %u x %u blocks of %u x %u x %u threads", grid.x, grid.y, grid.z,
-                 block.x, block.y, block.z);
-        return cudaErrorInvalidConfiguration;
-    }
     m.entry = entry;
     m.args = args;
     m.n = (int)(block.x * block.y * block.z);
@@ -471,7 +471,7 @@ cudaError_t run_grid(const char *name, dim3 grid, dim3 block, emu_entry entry, v
         uint64_t b = ordered(i, blocks, &step);
 
         if (i == 0 || m.strict)
-            dl_iterate_phdr(fill_module, NULL);
+            dl_iterate_phdr(fill_module, &marker); /* which makes it be there */
         emu_id.block.x = (unsigned)(b % grid.x);
         emu_id.block.y = (unsigned)(b / grid.x % grid.y);
         emu_id.block.z = (unsigned)(b / grid.x / grid.y);
@@ -484,11 +484,19 @@ cudaError_t run_grid(const char *name, dim3 grid, dim3 block, emu_entry entry, v
 
 } // namespace
 
-/* Without fake_cudart.c there is nothing to record into. */
-extern "C" __attribute__((weak)) cudaError_t
-emu_enqueue(cudaStream_t stream, cudaError_t (*run)(void *data), const void *data, size_t size)
+extern "C" cudaError_t emu_check(const char *name, dim3 grid, dim3 block)
 {
-    return run(const_cast<void *>(data));
+    bool ok = fits(grid, block);
+
+    if (!ok) {
+        pthread_mutex_lock(&lock);
+        m.kernel = name;
+        m.failed = false;
+        complain("a grid of %u x %u x %u blocks of %u x %u x %u threads", grid.x, grid.y, grid.z,
+                 block.x, block.y, block.z);
+        pthread_mutex_unlock(&lock);
+    }
+    return fake_error(ok ? cudaSuccess : cudaErrorInvalidConfiguration);
 }
 
 extern "C" cudaError_t emu_run(const char *name, dim3 grid, dim3 block, emu_entry entry, void *args)

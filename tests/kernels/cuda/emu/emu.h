@@ -52,10 +52,12 @@ extern struct emu_ids emu_id; /* of the thread that runs now */
 typedef void (*emu_entry)(void *args);
 /* Run every thread of a grid, now. args: the kernel's, untouched; name: for messages. */
 cudaError_t emu_run(const char *name, dim3 grid, dim3 block, emu_entry entry, void *args);
-/* A stream is given work: run(data) now, or, while the stream is captured, with a copy of the size
- * bytes of data whenever the graph is launched. fake_cudart.c has the one that records. */
-cudaError_t emu_enqueue(cudaStream_t stream, cudaError_t (*run)(void *data), const void *data,
-                        size_t size);
+/* Whether there can be such a grid; complains when not. */
+cudaError_t emu_check(const char *name, dim3 grid, dim3 block);
+/* A stream is given work: run(data), with a copy of the size bytes of data, when somebody waits for
+ * the stream; or, while it is captured, whenever the graph is launched. In fake_stream.c. */
+cudaError_t emu_enqueue(const char *name, cudaStream_t stream, cudaError_t (*run)(void *data),
+                        const void *data, size_t size);
 void emu_barrier(const char *file, int line);
 void emu_warp_barrier(unsigned mask, const char *file, int line);
 enum emu_shuffle { EMU_FROM, EMU_XOR, EMU_DOWN, EMU_UP };
@@ -151,8 +153,9 @@ static inline cudaError_t emu_launch(const char *name, void (*kernel)(P...), dim
     static_assert((std::is_trivially_copyable<P>::value && ...), "kernel arguments are copied");
     static_assert(((!std::is_reference<P>::value) && ...), "kernel arguments are values");
     emu_call<P...> c = {kernel, name, grid, block, std::tuple<P...>(args...)};
+    cudaError_t e = emu_check(name, grid, block);
 
-    return emu_enqueue(stream, emu_call<P...>::run, &c, sizeof(c));
+    return e ? e : emu_enqueue(name, stream, emu_call<P...>::run, &c, sizeof(c));
 }
 
 #define CU_LAUNCH(kernel, grid, block, stream, ...) \

@@ -18,9 +18,14 @@
 extern "C" {
 #endif
 
+/* The environment may set some of this, for programs that know nothing of it: FAKE_CUDA is a list
+ * of eager, strict (emu_strict), abort (complaints end the process), order=N (emu_order),
+ * devices=N, capability=N, memory=BYTES, fail=N, break=N. */
+
 /* Let the n-th call from now on fail, once (n = 1: the next); 0: none. Also counts from 0 again. */
 void fake_fail_at(long n);
-/* From that call on all fail, as on a device that is lost, until fake_fail_at. */
+/* From that call on all fail, as on a device that is lost, until fake_fail_at. What was given to
+ * streams is not done any more. A kernel that fails loses the device likewise. */
 void fake_break_at(long n);
 /* Calls since fake_fail_at that could have failed, and the one that did ("" when none did). */
 long fake_calls(void);
@@ -52,6 +57,9 @@ long fake_launches(void);
 long fake_graph_launches(void);
 /* Waits of the host for the device: synchronisations, and copies that wait. */
 long fake_waits(void);
+
+/* What an event tells is no real time, and so the same in every run: everything that is done takes
+ * a microsecond, and work of the libraries as long as it says. */
 
 /* Convolutions run by the given engine so far; see fake_cudnn.c for what they are. */
 long fake_engine_runs(int engine);

@@ -17,7 +17,8 @@ static struct {
     long calls, fail_at, break_at;
     char failed[64];
     long complaints;
-    bool quiet;
+    bool quiet, aborts, asked;
+    cudaError_t lost;
     struct thing {
         enum fake_kind kind;
         const void *at;
@@ -40,6 +41,13 @@ void fake_lock(void)
 {
     pthread_once(&core.once, init);
     pthread_mutex_lock(&core.lock);
+    if (!core.asked) {
+        const char *options = getenv("FAKE_CUDA");
+
+        core.asked = true;
+        if (options)
+            fake_options(options);
+    }
 }
 
 void fake_unlock(void)
@@ -56,13 +64,16 @@ void fake_fail_at(long n)
     core.fail_at = n;
     core.break_at = 0;
     core.failed[0] = 0;
+    core.lost = cudaSuccess;
     fake_unlock();
 }
 
 void fake_break_at(long n)
 {
+    fake_lock();
     fake_fail_at(0);
     core.break_at = n;
+    fake_unlock();
 }
 
 bool fake_fails(const char *function)
@@ -71,11 +82,36 @@ bool fake_fails(const char *function)
 
     fake_lock();
     core.calls++;
-    fails = core.calls == core.fail_at || (core.break_at && core.calls >= core.break_at);
+    fails = core.calls == core.fail_at || core.calls == core.break_at || core.lost;
+    if (core.calls == core.break_at)
+        fake_lose(cudaErrorIllegalAddress);
     if (fails && !core.failed[0])
         snprintf(core.failed, sizeof(core.failed), "%s", function);
     fake_unlock();
     return fails;
+}
+
+cudaError_t fake_may_fail(const char *function, cudaError_t with)
+{
+    cudaError_t e;
+
+    fake_lock();
+    e = !fake_fails(function) ? cudaSuccess : core.lost ? core.lost : with;
+    fake_unlock();
+    return e;
+}
+
+cudaError_t fake_lost(void)
+{
+    return core.lost;
+}
+
+void fake_lose(cudaError_t e)
+{
+    fake_lock();
+    if (!core.lost)
+        core.lost = e;
+    fake_unlock();
 }
 
 long fake_calls(void)
@@ -103,7 +139,14 @@ void fake_complain(const char *format, ...)
         va_end(ap);
         fputc('\n', stderr);
     }
+    if (core.aborts)
+        abort();
     fake_unlock();
+}
+
+void fake_aborts(bool aborts)
+{
+    core.aborts = aborts;
 }
 
 long fake_complaints(void)

@@ -13,6 +13,7 @@
 struct region {
     enum fake_place place;
     bool registered;
+    int device;
     char *at;
     size_t size; /* asked for */
     char *map;   /* device memory: [page] [...] at ... [page] */
@@ -22,7 +23,7 @@ struct region {
 static struct {
     struct region region[MAX_REGIONS];
     int n;
-    size_t used, peak, total;
+    size_t used[FAKE_MAX_DEVICES], all, peak, total; /* total: of each device */
     bool no_register;
     int open; /* nesting of fake_device_begin */
 } mem = {.total = (size_t)4 << 30};
@@ -84,18 +85,20 @@ void fake_device_end(void)
 
 cudaError_t cudaMalloc(void **ret, size_t size)
 {
-    cudaError_t e = cudaSuccess;
+    cudaError_t e;
     struct region r = {.place = FAKE_DEVICE, .size = size};
     size_t n = padded(size);
 
     fake_lock();
-    if (!fake_capture_allows("cudaMalloc"))
+    e = fake_may_fail("cudaMalloc", cudaErrorMemoryAllocation);
+    if (!e && !fake_capture_allows("cudaMalloc"))
         e = cudaErrorStreamCaptureUnsupported;
-    else if (fake_fails("cudaMalloc") || size > mem.total || mem.used + n > mem.total)
+    r.device = fake_device();
+    if (!e && (size > mem.total || mem.used[r.device] + n > mem.total))
         e = cudaErrorMemoryAllocation;
-    else if (!size) {
+    if (!e && !size) {
         *ret = NULL;
-    } else {
+    } else if (!e) {
         /* The end lies at the page that cannot be touched. */
         r.map_size = (n + PAGE - 1) / PAGE * PAGE + 2 * PAGE;
         r.map = mmap(NULL, r.map_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -108,8 +111,9 @@ cudaError_t cudaMalloc(void **ret, size_t size)
             protect(&r, PROT_NONE);
         add(r);
         fake_born(FAKE_MEMORY, r.at);
-        mem.used += n;
-        mem.peak = mem.used > mem.peak ? mem.used : mem.peak;
+        mem.used[r.device] += n;
+        mem.all += n;
+        mem.peak = mem.all > mem.peak ? mem.all : mem.peak;
         *ret = r.at;
     }
     fake_unlock();
@@ -132,19 +136,22 @@ cudaError_t cudaFree(void *p)
     cudaError_t e = cudaSuccess;
     struct region *r;
 
-    if (!p)
-        return cudaSuccess;
     fake_lock();
-    if (!fake_capture_allows("cudaFree"))
+    if (!p) {
+        /* How a context is made, when there is nothing yet; else nothing at all. */
+        if (!fake_alive())
+            e = fake_may_fail("cudaFree", cudaErrorMemoryAllocation);
+    } else if (!fake_capture_allows("cudaFree")) {
         e = cudaErrorStreamCaptureUnsupported;
-    else if (!fake_dies(FAKE_MEMORY, p, "cudaFree")) {
+    } else if (!fake_dies(FAKE_MEMORY, p, "cudaFree")) {
         e = cudaErrorInvalidValue;
     } else {
-        fake_drain();
+        fake_drain(); /* cudaFree waits for the device */
         r = begins(p);
         protect(r, PROT_READ | PROT_WRITE);
         check_rim(r);
-        mem.used -= padded(r->size);
+        mem.used[r->device] -= padded(r->size);
+        mem.all -= padded(r->size);
         munmap(r->map, r->map_size);
         drop(r);
     }
@@ -156,16 +163,15 @@ cudaError_t cudaFree(void *p)
 
 cudaError_t cudaHostAlloc(void **ret, size_t size, unsigned flags)
 {
-    cudaError_t e = cudaSuccess;
+    cudaError_t e;
     struct region r = {.place = FAKE_PINNED_HOST, .size = size};
 
     (void)flags;
     fake_lock();
-    if (!fake_capture_allows("cudaHostAlloc")) {
+    e = fake_may_fail("cudaHostAlloc", cudaErrorMemoryAllocation);
+    if (!e && !fake_capture_allows("cudaHostAlloc"))
         e = cudaErrorStreamCaptureUnsupported;
-    } else if (fake_fails("cudaHostAlloc")) {
-        e = cudaErrorMemoryAllocation;
-    } else {
+    if (!e) {
         r.at = aligned_alloc(PAGE, (size + PAGE) / PAGE * PAGE);
         if (!r.at)
             abort();
@@ -203,17 +209,18 @@ cudaError_t cudaFreeHost(void *p)
 
 cudaError_t cudaHostRegister(void *p, size_t size, unsigned flags)
 {
-    cudaError_t e = cudaSuccess;
+    cudaError_t e;
 
     (void)flags;
     fake_lock();
-    if (fake_fails("cudaHostRegister"))
-        e = cudaErrorMemoryAllocation;
-    else if (mem.no_register)
+    e = fake_may_fail("cudaHostRegister", cudaErrorMemoryAllocation);
+    if (!e && mem.no_register)
         e = cudaErrorNotSupported;
-    else if (!p || !size || find(p))
-        e = p && size ? cudaErrorHostMemoryAlreadyRegistered : cudaErrorInvalidValue;
-    else {
+    if (!e && (!p || !size))
+        e = cudaErrorInvalidValue;
+    if (!e && find(p))
+        e = cudaErrorHostMemoryAlreadyRegistered;
+    if (!e) {
         add((struct region){.place = FAKE_PINNED_HOST, .registered = true, .at = p, .size = size});
         fake_born(FAKE_REGISTERED, p);
     }
@@ -238,26 +245,33 @@ cudaError_t cudaHostUnregister(void *p)
 
 cudaError_t cudaHostGetDevicePointer(void **ret, void *p, unsigned flags)
 {
-    struct region *r;
+    const struct region *r;
+    cudaError_t e;
 
     (void)flags;
-    if (fake_fails("cudaHostGetDevicePointer"))
-        return fake_error(cudaErrorInvalidValue);
     fake_lock();
+    e = fake_may_fail("cudaHostGetDevicePointer", cudaErrorInvalidValue);
     r = find(p);
-    if (r && r->place == FAKE_PINNED_HOST)
+    if (!e && (!r || r->place != FAKE_PINNED_HOST))
+        e = cudaErrorInvalidValue;
+    if (!e)
         *ret = p;
     fake_unlock();
-    return fake_error(r && r->place == FAKE_PINNED_HOST ? cudaSuccess : cudaErrorInvalidValue);
+    return fake_error(e);
 }
 
 cudaError_t cudaMemGetInfo(size_t *ret_free, size_t *ret_total)
 {
-    if (fake_fails("cudaMemGetInfo"))
-        return fake_error(cudaErrorUnknown);
-    *ret_free = mem.total - mem.used;
-    *ret_total = mem.total;
-    return cudaSuccess;
+    cudaError_t e;
+
+    fake_lock();
+    e = fake_may_fail("cudaMemGetInfo", cudaErrorIllegalAddress);
+    if (!e) {
+        *ret_free = mem.total - mem.used[fake_device()];
+        *ret_total = mem.total;
+    }
+    fake_unlock();
+    return fake_error(e);
 }
 
 /* ---- questions ---- */
@@ -284,14 +298,19 @@ bool fake_on_device(const void *p, size_t n, const char *what)
 
 size_t fake_memory_used(void)
 {
-    return mem.used;
+    return mem.all;
+}
+
+size_t fake_memory_size(void)
+{
+    return mem.total;
 }
 
 size_t fake_memory_peak(void)
 {
     size_t peak = mem.peak;
 
-    mem.peak = mem.used;
+    mem.peak = mem.all;
     return peak;
 }
 

@@ -1,0 +1,354 @@
+/* Max pooling and the mean over pixels, with their gradients. A thread has one vector of channels;
+ * sums go over a fixed order of pixels. */
+#include "kernels/cuda/device.h"
+#include "kernels/cuda/grid.h"
+
+struct pool {
+    unsigned h, w, oh, ow;
+    unsigned vectors; /* of a pixel */
+    int stored;
+    int kernel, stride;
+    size_t work; /* threads a model */
+    int rows;
+};
+
+/* The larger of two, the first when equal, NaN when either is. */
+static __device__ __forceinline__ float larger(float a, float b)
+{
+    return b > a || b != b ? b : a;
+}
+
+/* ---- max pooling ---- */
+
+/* K: the kernel's size where it is known to the compiler, which then loads all of a window at once;
+ * or 0. */
+template <typename T, int K>
+__global__ void __launch_bounds__(CU_THREADS)
+    pool_kernel(const struct cu_step *step, struct pool p, const T *x, T *y)
+{
+    const size_t i = (size_t)blockIdx.x * CU_THREADS + threadIdx.x, model = blockIdx.y;
+    const int size = K ? K : p.kernel;
+    float m[cu_vec<T>::n], b[cu_vec<T>::n];
+
+    if (cu_sits_out(step, (int)model) || i >= p.work)
+        return;
+    {
+        const struct cu_spot s = cu_spot_at(i, p.oh, p.ow, p.vectors);
+        const size_t row = (model * p.rows + s.n) * p.h + (size_t)s.y * p.stride;
+
+        x += (row * p.w + (size_t)s.x * p.stride) * p.stored + s.v * cu_vec<T>::n;
+    }
+    cu_load(x, m);
+#pragma unroll
+    for (int ky = 0; ky < size; ky++)
+#pragma unroll
+        for (int kx = 0; kx < size; kx++) {
+            if (ky + kx == 0)
+                continue;
+            cu_load(x + ((size_t)ky * p.w + kx) * p.stored, b);
+#pragma unroll
+            for (int k = 0; k < cu_vec<T>::n; k++)
+                m[k] = larger(m[k], b[k]);
+        }
+    cu_store(y + (model * p.work + i) * cu_vec<T>::n, m);
+}
+
+int cu_pool(const struct cu_array *a, struct cu_shape in, struct cu_shape out, int kernel,
+            int stride, const void *x, void *y, struct hpo_err *err)
+{
+    unsigned vectors = cu_vectors(a, in.stored);
+    const struct pool p = {.h = (unsigned)in.h,
+                           .w = (unsigned)in.w,
+                           .oh = (unsigned)out.h,
+                           .ow = (unsigned)out.w,
+                           .vectors = vectors,
+                           .stored = in.stored,
+                           .kernel = kernel,
+                           .stride = stride,
+                           .work = (size_t)a->rows * out.h * out.w * vectors,
+                           .rows = a->rows};
+    const dim3 grid = cu_grid(p.work, CU_THREADS, a->models);
+    cudaError_t e = cudaErrorInvalidValue;
+
+    CU_FOR_TYPE(a->type, T, {
+        void (*f)(const struct cu_step *, struct pool, const T *, T *) =
+            kernel == 2   ? pool_kernel<T, 2>
+            : kernel == 3 ? pool_kernel<T, 3>
+                          : pool_kernel<T, 0>;
+
+        e = CU_LAUNCH(f, grid, CU_THREADS, a->stream, a->step, p, (const T *)x, (T *)y);
+    });
+    return cu_check(e, "max pooling", err);
+}
+
+/* Windows of 2 x 2 that do not overlap: a thread has one, or what an odd size leaves over at the
+ * edge. y is the largest of x again, and not read. */
+template <typename T>
+__global__ void __launch_bounds__(CU_THREADS)
+    unpool2_kernel(const struct cu_step *step, struct pool p, const T *x, const T *dy, T *dx,
+                   bool add)
+{
+    constexpr int n = cu_vec<T>::n;
+    const size_t i = (size_t)blockIdx.x * CU_THREADS + threadIdx.x, model = blockIdx.y;
+    float v[4][n], d[n], g[n];
+    unsigned done = 0;
+
+    if (cu_sits_out(step, (int)model) || i >= p.work)
+        return;
+    const struct cu_spot s = cu_spot_at(i, (p.h + 1) / 2, (p.w + 1) / 2, p.vectors);
+    const size_t image = model * p.rows + s.n;
+    const size_t at = ((image * p.h + 2 * s.y) * p.w + 2 * s.x) * p.stored + s.v * n;
+    const bool whole = s.y < p.oh && s.x < p.ow;
+
+    if (!whole && add)
+        return;
+#pragma unroll
+    for (int q = 0; q < 4; q++)
+        cu_load_if(whole, x + at + ((q / 2) * (size_t)p.w + q % 2) * p.stored, v[q]);
+    cu_load_if(whole, dy + ((image * p.oh + s.y) * p.ow + s.x) * p.stored + s.v * n, d);
+#pragma unroll
+    for (int q = 0; q < 4; q++) {
+        const unsigned py = 2 * s.y + q / 2, px = 2 * s.x + q % 2;
+        T *to = dx + at + ((q / 2) * (size_t)p.w + q % 2) * p.stored;
+
+        if (py >= p.h || px >= p.w)
+            continue;
+        cu_load_if(add, to, g);
+#pragma unroll
+        for (int k = 0; k < n; k++) {
+            const float m = larger(larger(v[0][k], v[1][k]), larger(v[2][k], v[3][k]));
+            const bool here = v[q][k] == m && !(done >> k & 1);
+
+            done |= (unsigned)here << k;
+            g[k] += here ? d[k] : 0.0f;
+        }
+        cu_store(to, g);
+    }
+}
+
+/* Bit k: channel k of a window has its largest value m first at (wy, wx), whose values are v. */
+template <typename T>
+static __device__ __forceinline__ unsigned first_at(const struct pool &p, const T *window, int wy,
+                                                    int wx, const float (&v)[cu_vec<T>::n],
+                                                    const float (&m)[cu_vec<T>::n])
+{
+    float b[cu_vec<T>::n];
+    unsigned first = 0;
+
+#pragma unroll
+    for (int k = 0; k < cu_vec<T>::n; k++)
+        first |= (unsigned)(v[k] == m[k]) << k;
+    for (int i = 0; i < wy * p.kernel + wx && first; i++) {
+        const int ky = i / p.kernel;
+
+        if (i - ky * p.kernel == 0 && i) /* the next row */
+            window += (size_t)(p.w - (unsigned)p.kernel) * p.stored;
+        cu_load(window, b);
+        window += p.stored;
+#pragma unroll
+        for (int k = 0; k < cu_vec<T>::n; k++)
+            first &= ~((unsigned)(b[k] == m[k]) << k);
+    }
+    return first;
+}
+
+/* Any other: a thread has a vector of dx, and asks each window that it lies in. */
+template <typename T>
+__global__ void __launch_bounds__(CU_THREADS)
+    unpool_kernel(const struct cu_step *step, struct pool p, const T *x, const T *y, const T *dy,
+                  T *dx, bool add)
+{
+    constexpr int n = cu_vec<T>::n;
+    const size_t i = (size_t)blockIdx.x * CU_THREADS + threadIdx.x, model = blockIdx.y;
+    float v[n], m[n], d[n], sum[n];
+
+    if (cu_sits_out(step, (int)model) || i >= p.work)
+        return;
+    const struct cu_spot s = cu_spot_at(i, p.h, p.w, p.vectors);
+    const size_t image = model * p.rows + s.n;
+    const int iy = (int)s.y, ix = (int)s.x;
+    const int y0 = iy < p.kernel ? 0 : (iy - p.kernel) / p.stride + 1;
+    const int x0 = ix < p.kernel ? 0 : (ix - p.kernel) / p.stride + 1;
+    const int y1 = min(iy / p.stride + 1, (int)p.oh), x1 = min(ix / p.stride + 1, (int)p.ow);
+
+    x += image * p.h * p.w * p.stored + s.v * n;
+    y += image * p.oh * p.ow * p.stored + s.v * n;
+    dy += image * p.oh * p.ow * p.stored + s.v * n;
+    dx += (model * p.work + i) * n;
+    cu_load(x + ((size_t)iy * p.w + ix) * p.stored, v);
+#pragma unroll
+    for (int k = 0; k < n; k++)
+        sum[k] = 0;
+    for (int oy = y0; oy < y1; oy++)
+        for (int ox = x0; ox < x1; ox++) {
+            const size_t o = ((size_t)oy * p.ow + ox) * p.stored;
+            const int wy = oy * p.stride, wx = ox * p.stride;
+            unsigned first;
+
+            cu_load(y + o, m);
+            cu_load(dy + o, d);
+            first = first_at(p, x + ((size_t)wy * p.w + wx) * p.stored, iy - wy, ix - wx, v, m);
+#pragma unroll
+            for (int k = 0; k < n; k++)
+                sum[k] += first >> k & 1 ? d[k] : 0.0f;
+        }
+    cu_load_if(add, dx, d);
+#pragma unroll
+    for (int k = 0; k < n; k++)
+        sum[k] += d[k];
+    cu_store(dx, sum);
+}
+
+int cu_pool_backward(const struct cu_array *a, struct cu_shape in, struct cu_shape out, int kernel,
+                     int stride, const void *x, const void *y, const void *dy, void *dx, bool add,
+                     struct hpo_err *err)
+{
+    const bool two = kernel == 2 && stride == 2;
+    const int h = two ? (in.h + 1) / 2 : in.h, w = two ? (in.w + 1) / 2 : in.w;
+    unsigned vectors = cu_vectors(a, in.stored);
+    const struct pool p = {.h = (unsigned)in.h,
+                           .w = (unsigned)in.w,
+                           .oh = (unsigned)out.h,
+                           .ow = (unsigned)out.w,
+                           .vectors = vectors,
+                           .stored = in.stored,
+                           .kernel = kernel,
+                           .stride = stride,
+                           .work = (size_t)a->rows * h * w * vectors,
+                           .rows = a->rows};
+    const dim3 grid = cu_grid(p.work, CU_THREADS, a->models);
+    cudaError_t e = cudaErrorInvalidValue;
+
+    CU_FOR_TYPE(a->type, T, {
+        if (two)
+            e = CU_LAUNCH(unpool2_kernel<T>, grid, CU_THREADS, a->stream, a->step, p, (const T *)x,
+                          (const T *)dy, (T *)dx, add);
+        else
+            e = CU_LAUNCH(unpool_kernel<T>, grid, CU_THREADS, a->stream, a->step, p, (const T *)x,
+                          (const T *)y, (const T *)dy, (T *)dx, add);
+    });
+    return cu_check(e, "max pooling", err);
+}
+
+/* ---- the mean over pixels ---- */
+
+/* A block has `images` images, of each `wide` neighbouring vectors, and for each of these `parts`
+ * threads, which take every parts-th pixel. All are powers of two. */
+struct mean {
+    int rows;
+    size_t pixels;
+    unsigned vectors, wide, parts, images;
+    unsigned across; /* blocks for the vectors of a pixel */
+};
+
+template <typename T>
+__global__ void __launch_bounds__(CU_THREADS)
+    average_kernel(const struct cu_step *step, struct mean a, const T *x, T *y)
+{
+    constexpr int n = cu_vec<T>::n;
+    __shared__ float part[CU_THREADS][n + 1];
+    const unsigned t = threadIdx.x, from = t / a.wide % a.parts;
+    const size_t model = blockIdx.y;
+    const unsigned v = blockIdx.x % a.across * a.wide + t % a.wide;
+    const size_t image = (size_t)(blockIdx.x / a.across) * a.images + t / a.wide / a.parts;
+    const bool mine = v < a.vectors && image < (size_t)a.rows;
+    const size_t at = model * a.rows + image;
+    float b[n], sum[n] = {0};
+
+    if (cu_sits_out(step, (int)model))
+        return;
+    if (mine)
+#pragma unroll 4
+        for (size_t i = from; i < a.pixels; i += a.parts) {
+            cu_load(x + ((at * a.pixels + i) * a.vectors + v) * n, b);
+#pragma unroll
+            for (int k = 0; k < n; k++)
+                sum[k] += b[k];
+        }
+#pragma unroll
+    for (int k = 0; k < n; k++)
+        part[t][k] = sum[k];
+    for (unsigned half = a.parts / 2; half; half /= 2) {
+        __syncthreads();
+        if (from < half)
+#pragma unroll
+            for (int k = 0; k < n; k++) {
+                sum[k] += part[t + half * a.wide][k];
+                part[t][k] = sum[k];
+            }
+    }
+    if (!mine || from)
+        return;
+#pragma unroll
+    for (int k = 0; k < n; k++)
+        sum[k] /= (float)a.pixels;
+    cu_store(y + (at * a.vectors + v) * n, sum);
+}
+
+/* The least power of two that is no less, but not more than most. */
+static unsigned power(size_t n, unsigned most)
+{
+    unsigned p = 1;
+
+    while (p < n && p < most)
+        p *= 2;
+    return p;
+}
+
+int cu_average(const struct cu_array *a, struct cu_shape in, const void *x, void *y,
+               struct hpo_err *err)
+{
+    cudaError_t e = cudaErrorInvalidValue;
+    struct mean m = {};
+    dim3 grid;
+
+    m.rows = a->rows;
+    m.pixels = (size_t)in.h * in.w;
+    m.vectors = cu_vectors(a, in.stored);
+    m.wide = power(m.vectors, CU_WARP);
+    m.parts = power(m.pixels, CU_THREADS / m.wide);
+    m.images = CU_THREADS / m.wide / m.parts;
+    m.across = (m.vectors + m.wide - 1) / m.wide;
+    grid = dim3((unsigned)(((size_t)a->rows + m.images - 1) / m.images) * m.across,
+                (unsigned)a->models);
+    CU_FOR_TYPE(a->type, T,
+                e = CU_LAUNCH(average_kernel<T>, grid, CU_THREADS, a->stream, a->step, m,
+                              (const T *)x, (T *)y));
+    return cu_check(e, "the mean over pixels", err);
+}
+
+template <typename T>
+__global__ void __launch_bounds__(CU_THREADS)
+    spread_kernel(const struct cu_step *step, size_t work, size_t pixels, unsigned vectors,
+                  const T *dy, T *dx, bool add)
+{
+    constexpr int n = cu_vec<T>::n;
+    const size_t i = (size_t)blockIdx.x * CU_THREADS + threadIdx.x, model = blockIdx.y;
+    float d[n], g[n];
+
+    if (cu_sits_out(step, (int)model) || i >= work)
+        return;
+    const size_t pixel = i / vectors, image = pixel / pixels, images = work / vectors / pixels;
+
+    dx += (model * work + i) * n;
+    cu_load(dy + ((model * images + image) * vectors + (i - pixel * vectors)) * n, d);
+    cu_load_if(add, dx, g);
+#pragma unroll
+    for (int k = 0; k < n; k++)
+        g[k] += d[k] / (float)pixels;
+    cu_store(dx, g);
+}
+
+int cu_average_backward(const struct cu_array *a, struct cu_shape in, const void *dy, void *dx,
+                        bool add, struct hpo_err *err)
+{
+    const unsigned vectors = cu_vectors(a, in.stored);
+    const size_t pixels = (size_t)in.h * in.w, work = (size_t)a->rows * pixels * vectors;
+    const dim3 grid = cu_grid(work, CU_THREADS, a->models);
+    cudaError_t e = cudaErrorInvalidValue;
+
+    CU_FOR_TYPE(a->type, T,
+                e = CU_LAUNCH(spread_kernel<T>, grid, CU_THREADS, a->stream, a->step, work, pixels,
+                              vectors, (const T *)dy, (T *)dx, add));
+    return cu_check(e, "the mean over pixels", err);
+}

@@ -1,0 +1,413 @@
+/* Batches, pooling, dropout and flattening on a device, against plain loops and what kernels/cpu
+ * does. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "tests/kernels/cuda/ops_run_rest.h"
+
+#include "kernels/cpu/plan.h"
+#include "kernels/math/dropout.h"
+
+/* For every type, and for one model and several. */
+#define EACH_RUN(t, models)                         \
+    for (enum cu_type t = CU_F32; t <= CU_F16; t++) \
+        for (int models = 1; models <= MODELS; models += MODELS - 1)
+
+/* ---- batches ---- */
+
+#define IMAGES 5
+
+static int gather(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
+{
+    return cu_gather(a, src(r, 0, 0), r->in.h, r->in.w, src(r, 1, first), a->step != NULL,
+                     io(r, 0, first), r->in.stored, err);
+}
+
+/* What the CPU's gather makes of a model's rows, as (n, h, w, stored). */
+static void gather_on_cpu(const struct run *r, int model, const uint8_t *pixels,
+                          const int32_t *index, float *to)
+{
+    const struct cu_hyper *h = &r->hyper[model];
+    size_t size = (size_t)r->in.h * r->in.w;
+    struct kn_images images = {.pixels = pixels, .n = IMAGES, .h = r->in.h, .w = r->in.w};
+    struct cpu_tensor in = {.c = 3, .h = r->in.h, .w = r->in.w, .row = 3 * size, .plain = true};
+    struct cpu_plan plan = {.images = &images, .tensor = &in};
+    struct cpu_model *m = xcalloc(1, sizeof(*m));
+    float *x = xmalloc(sizeof(*x) * 3 * size * (size_t)r->a.rows);
+
+    m->hyper.augment = h->augment;
+    m->hyper.seed = h->seed;
+    m->hyper.fold = h->fold;
+    for (int c = 0; c < 3; c++)
+        for (int v = 0; v < 256; v++)
+            m->lut[c][v] = kn_normalise(v, h->mean[c], h->std[c]);
+    cpu_gather(&plan, m, index, 0, r->a.rows, r->a.step != NULL, r->step[model].epoch, x);
+    for (int n = 0; n < r->a.rows; n++)
+        for (size_t i = 0; i < size; i++)
+            for (int c = 0; c < r->in.stored; c++)
+                to[((size_t)n * size + i) * r->in.stored + c] =
+                    c < 3 ? x[((size_t)n * 3 + c) * size + i] : 0;
+    free(x);
+    free(m);
+}
+
+static void check_gather(enum cu_type t, int models, struct cu_shape s, int padding, bool train)
+{
+    struct run r = run_begin(t, models, 2 * IMAGES + 1);
+    size_t bytes = (size_t)IMAGES * s.h * s.w * 3, count;
+    struct hpo_rng rng = hpo_rng_for(1, 0, 0, "pixels", 0);
+    uint8_t *pixels = xmalloc(bytes);
+    int32_t index[MODELS][2 * IMAGES + 1];
+    int counts[MODELS] = {2 * IMAGES + 1, 0, 3};
+    float *want;
+
+    for (size_t i = 0; i < bytes; i++)
+        pixels[i] = (uint8_t)hpo_rng_below(&rng, 256);
+    r.in = s;
+    r.launch = gather;
+    count = count_of(&r, &s);
+    want = xmalloc(sizeof(*want) * count * (size_t)models);
+    for (int m = 0; m < models; m++) {
+        r.hyper[m].augment = (struct kn_augment){.flip = m != 2, .crop_padding = padding};
+        for (int i = 0; i < r.a.rows; i++)
+            index[m][i] = (int32_t)hpo_rng_below(&rng, IMAGES);
+    }
+    run_send(&r);
+    if (!train) {
+        r.a.step = NULL;
+        r.a.count = device(&r, counts, sizeof(counts));
+    }
+    for (int m = 0; m < models; m++)
+        gather_on_cpu(&r, m, pixels, index[m], want + count * (size_t)m);
+    source_bytes(&r, 0, pixels, bytes, true);
+    source_bytes(&r, 1, index, sizeof(index[0]), false);
+    marked(&r, t, count);
+    run_check(&r, t, want, 0);
+    free(want);
+    free(pixels);
+}
+
+static void test_gather(void **state)
+{
+    static const struct {
+        int h, w, padding;
+    } cases[] = {{1, 1, 0},  {1, 1, 3},    {3, 5, 1},   {8, 8, 2},    {32, 32, 4},     {33, 31, 9},
+                 {7, 3, 40}, {2, 1025, 1}, {5, 700, 0}, {3, 2100, 2}, {40, 1100, 1200}};
+
+    EACH_RUN(t, models)
+    for (size_t i = 0; i < HPO_LEN(cases); i++) {
+        struct cu_shape s = shape(t, cases[i].h, cases[i].w, 3);
+
+        check_gather(t, models, s, cases[i].padding, true);
+        check_gather(t, models, s, cases[i].padding, false);
+        if (i == 3) { /* as nobody stores it today */
+            s.stored *= 2;
+            check_gather(t, models, s, cases[i].padding, true);
+        }
+    }
+}
+
+/* ---- pooling ---- */
+
+static int pool(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
+{
+    return cu_pool(a, r->in, r->out, r->kernel, r->stride, src(r, 0, first), io(r, 0, first), err);
+}
+
+static int unpool(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
+{
+    return cu_pool_backward(a, r->in, r->out, r->kernel, r->stride, src(r, 0, first),
+                            src(r, 1, first), src(r, 2, first), io(r, 0, first), r->add, err);
+}
+
+static struct run pool_begin(enum cu_type t, int models, const int *c)
+{
+    struct run r = run_begin(t, models, c[0]);
+
+    r.kernel = c[4];
+    r.stride = c[5];
+    r.in = shape(t, c[1], c[2], c[3]);
+    r.out = shape(t, (c[1] - c[4]) / c[5] + 1, (c[2] - c[4]) / c[5] + 1, c[3]);
+    run_send(&r);
+    return r;
+}
+
+static void check_pool(enum cu_type t, int models, const int *c, bool coarse, bool nan)
+{
+    struct run r = pool_begin(t, models, c);
+    size_t in = count_of(&r, &r.in), out = count_of(&r, &r.out);
+    float *x = noise(&r, &r.in, 2, coarse), *y = xcalloc(out * (size_t)models, sizeof(*y));
+    float *dy = noise(&r, &r.out, 3, false), *dx = noise(&r, &r.in, 4, false), *before;
+
+    if (nan)
+        for (size_t i = 0; i < in * (size_t)models; i += 7)
+            if (x[i] > 0.4f)
+                x[i] = NAN;
+    for (size_t m = 0; m < (size_t)models; m++)
+        ref_pool(c[0], &r.in, &r.out, c[4], c[5], x + m * in, y + m * out);
+    source(&r, 0, t, x, in);
+    marked(&r, t, out);
+    r.launch = pool;
+    run_check(&r, t, y, 0);
+
+    for (int add = 0; add < 2; add++) {
+        r = pool_begin(t, models, c);
+        r.add = add;
+        r.launch = unpool;
+        source(&r, 0, t, x, in);
+        source(&r, 1, t, y, out);
+        source(&r, 2, t, dy, out);
+        before = xmalloc(sizeof(*dx) * in * (size_t)models + 1);
+        memcpy(before, dx, sizeof(*dx) * in * (size_t)models);
+        if (add)
+            written(&r, t, dx, in);
+        else
+            marked(&r, t, in);
+        for (size_t m = 0; m < (size_t)models; m++)
+            ref_unpool(c[0], &r.in, &r.out, c[4], c[5], x + m * in, dy + m * out, add,
+                       before + m * in);
+        run_check(&r, t, before, 0);
+        free(before);
+    }
+    free(x);
+    free(y);
+    free(dy);
+    free(dx);
+}
+
+static void test_max_pool(void **state)
+{
+    static const int cases[][6] = {
+        /* rows, h, w, c, kernel, stride */
+        {1, 2, 2, 3, 2, 2},     {3, 8, 8, 16, 2, 2}, {2, 7, 9, 40, 2, 2}, {3, 5, 4, 24, 2, 2},
+        {1, 16, 16, 520, 2, 2}, {2, 9, 9, 17, 3, 2}, {3, 6, 7, 8, 3, 3},  {2, 6, 6, 8, 3, 1},
+        {2, 11, 8, 12, 2, 3},   {2, 7, 7, 10, 1, 2}, {2, 9, 10, 8, 5, 2}, {1, 4, 4, 64, 4, 4},
+        {2, 5, 5, 8, 2, 1}};
+
+    EACH_RUN(t, models)
+    for (size_t i = 0; i < HPO_LEN(cases); i++) {
+        check_pool(t, models, cases[i], false, false);
+        check_pool(t, models, cases[i], true, i % 2); /* many equal values; NaN */
+    }
+}
+
+static int average(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
+{
+    return cu_average(a, r->in, src(r, 0, first), io(r, 0, first), err);
+}
+
+static int spread(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
+{
+    return cu_average_backward(a, r->in, src(r, 0, first), io(r, 0, first), r->add, err);
+}
+
+static void check_average(enum cu_type t, int models, const int *c)
+{
+    struct run r;
+    float *x, *y, *dx;
+
+    for (int add = -1; add < 2; add++) {
+        size_t in, out;
+
+        r = run_begin(t, models, c[0]);
+        r.in = shape(t, c[1], c[2], c[3]);
+        r.out = shape(t, 1, 1, c[3]);
+        r.add = add > 0;
+        r.launch = add < 0 ? average : spread;
+        run_send(&r);
+        in = count_of(&r, &r.in);
+        out = count_of(&r, &r.out);
+        x = noise(&r, &r.in, 5, false);
+        y = noise(&r, &r.out, 6, false);
+        dx = noise(&r, &r.in, 7, false);
+        if (add < 0) {
+            source(&r, 0, t, x, in);
+            marked(&r, t, out);
+        } else {
+            source(&r, 0, t, y, out);
+            if (add)
+                written(&r, t, dx, in);
+            else
+                marked(&r, t, in);
+        }
+        for (size_t m = 0; m < (size_t)models; m++)
+            if (add < 0)
+                ref_average(c[0], &r.in, x + m * in, y + m * out);
+            else
+                ref_spread(c[0], &r.in, y + m * out, add, dx + m * in);
+        run_check(&r, t, add < 0 ? y : dx, add < 0 ? 1e-6 : 0);
+        free(x);
+        free(y);
+        free(dx);
+    }
+}
+
+static void test_average(void **state)
+{
+    static const int cases[][4] = {{1, 1, 1, 3}, {5, 1, 1, 520}, {3, 2, 2, 17}, {2, 7, 5, 40},
+                                   {9, 8, 8, 8}, {3, 4, 4, 256}, {2, 33, 31, 3}};
+
+    EACH_RUN(t, models)
+    for (size_t i = 0; i < HPO_LEN(cases); i++)
+        check_average(t, models, cases[i]);
+}
+
+/* ---- dropout ---- */
+
+static int dropout(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
+{
+    const void *x = r->src[0] ? src(r, 0, first) : io(r, 0, first); /* in place */
+
+    return cu_dropout(a, r->in, r->layer, x, io(r, 0, first), r->add, err);
+}
+
+/* The CPU's dropout of a model. Its layout: blocks of four channels. */
+static void dropout_on_cpu(const struct run *r, int model, const float *x, float *y)
+{
+    const struct cu_hyper *h = &r->hyper[model];
+    const struct cu_shape *s = &r->in;
+    struct cpu_dropout d = {.s = {(s->c + 3) / 4, 4, s->h, s->w},
+                            .c = s->c,
+                            .rate = h->rates[r->layer],
+                            .seed = h->seed,
+                            .fold = h->fold,
+                            .layer = r->layer,
+                            .step = r->step[model].step};
+    size_t pixels = (size_t)s->h * s->w, row = pixels * 4 * (size_t)d.s.blocks;
+    float *from = xcalloc(row * (size_t)r->a.rows, sizeof(*from));
+    float *to = xcalloc(row * (size_t)r->a.rows, sizeof(*to));
+
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < pixels * (size_t)r->a.rows; i++)
+            for (size_t c = 0; c < (size_t)s->stored; c++) {
+                size_t at = i / pixels * row + (c / 4 * pixels + i % pixels) * 4 + c % 4;
+
+                if (pass == 0 && c < (size_t)s->c)
+                    from[at] = x[i * (size_t)s->stored + c];
+                else if (pass == 1)
+                    y[i * (size_t)s->stored + c] = c < (size_t)s->c ? to[at] : 0;
+            }
+        if (pass == 0)
+            cpu_vec_portable.dropout(&d, from, to, 0, r->a.rows);
+    }
+    free(from);
+    free(to);
+}
+
+static void check_dropout(enum cu_type t, int models, const int *c, bool in_place, bool add)
+{
+    struct run r = run_begin(t, models, c[0]);
+    size_t count;
+    float *x, *y, *before;
+
+    r.in = shape(t, c[1], c[2], c[3]);
+    r.layer = 2;
+    r.add = add;
+    r.launch = dropout;
+    for (int m = 0; m < models; m++) {
+        r.hyper[m].rates[2] = m == 2 ? 0.0f : 0.3f;
+        r.hyper[m].rates[1] = 0.9f;
+    }
+    run_send(&r);
+    count = count_of(&r, &r.in);
+    x = noise(&r, &r.in, 8, false);
+    y = xcalloc(count * (size_t)models, sizeof(*y));
+    before = noise(&r, &r.in, 9, false);
+    if (!in_place)
+        source(&r, 0, t, x, count);
+    if (in_place)
+        written(&r, t, x, count);
+    else if (add)
+        written(&r, t, before, count);
+    else
+        marked(&r, t, count);
+    for (int m = 0; m < models; m++)
+        dropout_on_cpu(&r, m, x + count * (size_t)m, y + count * (size_t)m);
+    for (size_t i = 0; i < count * (size_t)models && add; i++)
+        y[i] += in_place ? x[i] : before[i];
+    run_check(&r, t, y, 0);
+    free(x);
+    free(y);
+    free(before);
+}
+
+static void test_dropout(void **state)
+{
+    static const int cases[][4] = {
+        {1, 1, 1, 3}, {4, 1, 1, 520}, {3, 5, 7, 17}, {2, 8, 8, 64}, {3, 3, 3, 12}};
+
+    EACH_RUN(t, models)
+    for (size_t i = 0; i < HPO_LEN(cases); i++) {
+        check_dropout(t, models, cases[i], false, false);
+        check_dropout(t, models, cases[i], true, false);
+        check_dropout(t, models, cases[i], false, true);
+    }
+}
+
+/* ---- flattening ---- */
+
+static int flatten(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
+{
+    return cu_flatten(a, r->in, src(r, 0, first), io(r, 0, first), err);
+}
+
+static int unflatten(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
+{
+    return cu_flatten_backward(a, r->in, src(r, 0, first), io(r, 0, first), r->add, err);
+}
+
+static void check_flatten(enum cu_type t, int models, const int *c)
+{
+    for (int add = -1; add < 2; add++) {
+        struct run r = run_begin(t, models, c[0]);
+        size_t in, out;
+        float *x, *y;
+
+        r.in = shape(t, c[1], c[2], c[3]);
+        r.out = shape(t, 1, 1, c[1] * c[2] * c[3]);
+        r.add = add > 0;
+        r.launch = add < 0 ? flatten : unflatten;
+        run_send(&r);
+        in = count_of(&r, &r.in);
+        out = count_of(&r, &r.out);
+        x = noise(&r, &r.in, 10, false);
+        y = noise(&r, &r.out, 11, false);
+        source(&r, 0, t, add < 0 ? x : y, add < 0 ? in : out);
+        if (add > 0)
+            written(&r, t, x, in);
+        else
+            marked(&r, t, add < 0 ? out : in);
+        for (size_t m = 0; m < (size_t)models; m++)
+            if (add < 0)
+                ref_flatten(c[0], &r.in, r.out.stored, x + m * in, y + m * out);
+            else
+                ref_unflatten(c[0], &r.in, r.out.stored, y + m * out, add, x + m * in);
+        run_check(&r, t, add < 0 ? y : x, 0);
+        free(x);
+        free(y);
+    }
+}
+
+static void test_flatten(void **state)
+{
+    static const int cases[][4] = {{1, 1, 1, 3},   {3, 1, 1, 520}, {2, 2, 2, 17}, {3, 4, 4, 64},
+                                   {2, 3, 5, 130}, {1, 9, 8, 65},  {2, 13, 11, 3}};
+
+    EACH_RUN(t, models)
+    for (size_t i = 0; i < HPO_LEN(cases); i++)
+        check_flatten(t, models, cases[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gather),  cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_average), cmocka_unit_test(test_dropout),
+        cmocka_unit_test(test_flatten),
+    };
+
+    return cmocka_run_group_tests(tests, run_setup, NULL);
+}

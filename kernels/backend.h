@@ -58,6 +58,8 @@ struct kn_plan_desc {
     enum kn_precision precision;
     enum kn_optim_kind optim;
     bool exact; /* direct convolutions only: parity tests compare with them */
+    double steps; /* that it is likely to train, 0: nobody knows. Many make it worth while to measure
+                     algorithms first */
 };
 
 /* The training state of one model in canonical order; see kernels/net.h. */

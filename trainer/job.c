@@ -112,6 +112,15 @@ static int on_wait(void *arg, const char *why, struct hpo_err *err)
     return r->job->poll ? run_obey(r, r->job->poll(r->job->arg, NULL), true, err) : 0;
 }
 
+static double total_steps(const struct tr_run *r)
+{
+    double steps = 0;
+
+    for (int i = 0; i < r->folds; i++)
+        steps += (double)((r->job->folds->n - valid_rows(r->job->folds, i)) / r->batch);
+    return steps * r->config->epochs;
+}
+
 static int plan_for(struct tr_run *r, int models, struct hpo_err *err)
 {
     bool side_by_side = r->job->order == TR_EPOCH_FIRST;
@@ -124,6 +133,7 @@ static int plan_for(struct tr_run *r, int models, struct hpo_err *err)
         .like = side_by_side ? r->folds : 1,
         .precision = (enum kn_precision)r->config->precision,
         .optim = r->optimizer->kind,
+        .steps = total_steps(r),
         .last = models == 1,
         .wait = on_wait,
         .arg = r,

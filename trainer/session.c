@@ -254,7 +254,7 @@ static struct kn_plan_desc describe(const struct plan_entry *e, const struct kn_
 
 /* The network goes into the plan, or stays with the caller. */
 static int new_plan(struct tr_session *s, const struct plan_entry *want, struct kn_net *net,
-                    struct plan_entry **ret, struct hpo_err *err)
+                    double steps, struct plan_entry **ret, struct hpo_err *err)
 {
     struct plan_entry e = *want, *slot = make_room(s);
     struct kn_plan_desc desc;
@@ -264,6 +264,7 @@ static int new_plan(struct tr_session *s, const struct plan_entry *want, struct 
     e.net = xmalloc(sizeof(*e.net));
     *e.net = *net;
     desc = describe(&e, e.net);
+    desc.steps = steps;
     rc = compile(s, &desc, e.data->handle, &e.plan, err);
     if (rc) {
         free(e.net);
@@ -292,7 +293,7 @@ static int obtain(struct tr_session *s, struct tr_plan_request *r, const struct 
             return rc;
         *ret = find_plan(s, want);
         if (!*ret && !there)
-            rc = new_plan(s, want, r->net, ret, err);
+            rc = new_plan(s, want, r->net, r->steps, ret, err);
         room_settle(s, bytes);
         if (!rc && *ret)
             return 0;

@@ -38,6 +38,7 @@ struct tr_plan_request {
     const struct tr_dataset *data;
     int batch, models;
     int like;      /* a model gets the threads that it has among so many: its bits depend on them */
+    double steps;  /* that the job is to train, all folds together */
     int eval_rows; /* to evaluate after an epoch, of the largest fold; 0: nobody knows */
     enum kn_precision precision;
     enum kn_optim_kind optim;

@@ -44,6 +44,11 @@ static bool env_is(const char *name, const char *value)
     return v && !strcmp(v, value);
 }
 
+/* Measuring the likely algorithms of every convolution takes about as long as some hundred training
+ * steps (a dozen launches of a few candidates each), and wins a few per cent of each; it is done
+ * once for a shape on a kind of device. */
+#define TUNE_FROM 5000
+
 /* Everything that needs no device, with workspaces at their limits. */
 static int plan_draft(struct cu_dev *d, const struct kn_plan_desc *desc, struct cu_plan **ret,
                       struct hpo_err *err)
@@ -55,9 +60,9 @@ static int plan_draft(struct cu_dev *d, const struct kn_plan_desc *desc, struct 
     p->base = (struct kn_plan){d->base.ops,      desc->net,    desc->batch,
                                desc->eval_batch, desc->models, desc->optim};
     p->dev = d;
-    /* Measuring algorithms pays off in long studies alone; replaying graphs always does, but hides
-     * from a debugger which launch failed. */
-    p->tune = env_is("HPO_CUDA_TUNE", "1");
+    /* Replaying graphs always pays off, but hides from a debugger which launch failed. */
+    p->tune = env_is("HPO_CUDA_TUNE", "1") ||
+              (desc->steps >= TUNE_FROM && !env_is("HPO_CUDA_TUNE", "0"));
     p->graphs = !env_is("HPO_CUDA_GRAPH", "0");
     p->act = xcalloc(tensors, sizeof(int));
     p->grad = xcalloc(tensors, sizeof(int));

@@ -283,6 +283,32 @@ static __global__ void __launch_bounds__(CU_TILE_THREADS, RES ? 1 : 2)
 
 /* ---- all in one ---- */
 
+/* Of the deviations from origin + mean, or of their squares. */
+template <typename T, bool SQUARES>
+static __device__ __forceinline__ void
+sum_held(cu_bits (&bits)[CU_TILE_HELD], int n, const float (&origin)[cu_vec<T>::n],
+         const float (&mean)[cu_vec<T>::n], float (&ret)[cu_vec<T>::n])
+{
+    constexpr int N = cu_vec<T>::n;
+
+#pragma unroll
+    for (int k = 0; k < N; k++)
+        ret[k] = 0;
+#pragma unroll
+    for (int i = 0; i < CU_TILE_HELD; i++) {
+        float in[N];
+
+        cu_forget(bits[i]);
+        cu_unpack<T>(bits[i], in);
+#pragma unroll
+        for (int k = 0; k < N; k++) {
+            const float d = i < n ? (in[k] - origin[k]) - mean[k] : 0.0f;
+
+            ret[k] = SQUARES ? __fmaf_rn(d, d, ret[k]) : ret[k] + d;
+        }
+    }
+}
+
 template <typename T>
 static __global__ void __launch_bounds__(CU_TILE_THREADS)
     whole_kernel(const struct cu_step *step, struct cu_tile t, struct cu_norm n, const T *x,
@@ -292,7 +318,7 @@ static __global__ void __launch_bounds__(CU_TILE_THREADS)
     __shared__ struct cu_sums<N, 1> sums;
     __shared__ struct factors f;
     cu_bits bits[CU_TILE_HELD];
-    float origin[N], mean[N], scale[N], v[1][N] = {{0}}, part;
+    float origin[N], mean[N] = {0}, scale[N], v[1][N], center;
 
     if (cu_sits_out(step, (int)blockIdx.y))
         return;
@@ -303,40 +329,18 @@ static __global__ void __launch_bounds__(CU_TILE_THREADS)
 #pragma unroll
     for (int i = 0; i < CU_TILE_HELD; i++)
         bits[i] = cu_fetch(i < seat.n, x + seat.at + (size_t)i * seat.step);
-#pragma unroll
-    for (int i = 0; i < CU_TILE_HELD; i++) {
-        float in[N];
-
-        cu_unpack<T>(bits[i], in);
-#pragma unroll
-        for (int k = 0; k < N; k++)
-            v[0][k] += i < seat.n ? in[k] - origin[k] : 0.0f;
-    }
+    sum_held<T, false>(bits, seat.n, origin, mean, v[0]);
     cu_add_lanes(t, slot, v, &sums);
     cu_share(seat, sums.total[0], mean);
-    part = slot.first ? sums.total[0][slot.in_block] / (float)t.rows : 0.0f;
+    center = slot.first ? sums.total[0][slot.in_block] / (float)t.rows : 0.0f;
 #pragma unroll
-    for (int k = 0; k < N; k++) {
+    for (int k = 0; k < N; k++)
         mean[k] /= (float)t.rows;
-        v[0][k] = 0;
-    }
-#pragma unroll
-    for (int i = 0; i < CU_TILE_HELD; i++) {
-        float in[N];
-
-        cu_forget(bits[i]);
-        cu_unpack<T>(bits[i], in);
-#pragma unroll
-        for (int k = 0; k < N; k++) {
-            const float d = i < seat.n ? (in[k] - origin[k]) - mean[k] : 0.0f;
-
-            v[0][k] = __fmaf_rn(d, d, v[0][k]);
-        }
-    }
+    sum_held<T, true>(bits, seat.n, origin, mean, v[0]);
     cu_add_lanes(t, slot, v, &sums);
     if (slot.first)
-        finish(n, slot, cu_float(x[(size_t)blockIdx.y * t.rows * n.s.stored + slot.channel]), part,
-               sums.total[0][slot.in_block], t.rows, true, &f);
+        finish(n, slot, cu_float(x[(size_t)blockIdx.y * t.rows * n.s.stored + slot.channel]),
+               center, sums.total[0][slot.in_block], t.rows, true, &f);
     __syncthreads();
     cu_share(seat, f.mean, mean);
     cu_share(seat, f.scale, scale);

@@ -105,7 +105,11 @@ def memory():
 
 
 def checkpoint():
-    plan = gentle(study={"trials": 1}, trainer={"epochs": 60, "model": {"width": 16}})
+    # Small steps of SGD: with large ones, and with AdamW, what devices round differently has grown to a tenth of the
+    # loss by the last epoch.
+    plan = box.study(study={"metric": "log_loss", "direction": "minimize", "trials": 1},
+                     trainer={"epochs": 60, "model": {"width": 16}},
+                     space=("=", {"optimizer.lr": {"type": "float", "low": 0.001, "high": 0.003}}))
     run(plan, "whole", *FP32)
     for first, then in (("cuda:0", "cpu"), ("cpu", "cuda:0")):
         name = "from-" + first[:3]
@@ -118,7 +122,7 @@ def checkpoint():
         check(5 <= before < 120, "reports before the interrupt: %d" % before)
         run(plan, name, *FP32, "--set", "devices.use=" + then, texts=["goes on on " + then])
         equal(box.db(runs=name).execute(reported).fetchone()[0], 120, "reports")
-        near(values(name), values("whole"), 1e-2, "%s, then %s, differs from the CPU alone:" % (first, then))
+        near(values(name), values("whole"), 1e-3, "%s, then %s, differs from the CPU alone:" % (first, then))
         print("  %d epochs on %s, then %s: log loss %.5f, on the CPU alone %.5f" % (
             before, first, then, values(name)[0], values("whole")[0]), flush=True)
 

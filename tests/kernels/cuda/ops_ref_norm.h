@@ -56,8 +56,8 @@ static inline void ref_norm_running(const struct ref_norm *n, const float *x, fl
         struct ref_moments m = ref_moments(n, x, c);
 
         mean[c] = (float)((1 - momentum) * (double)mean[c] + momentum * m.mean);
-        var[c] = (float)((1 - momentum) * (double)var[c] +
-                         momentum * m.squares / ((double)n->rows - 1));
+        var[c] =
+            (float)((1 - momentum) * (double)var[c] + momentum * m.squares / ((double)n->rows - 1));
     }
 }
 
@@ -72,8 +72,8 @@ static inline void ref_norm_apply(const struct ref_norm *n, const float *x, cons
         double scale = (double)n->weight[c] / sqrt(square + (double)n->eps);
 
         for (size_t i = c; i < n->rows * n->stored; i += n->stored) {
-            double v = ((double)x[i] - center) * scale + (double)n->bias[c] +
-                       (res ? (double)res[i] : 0);
+            double v =
+                ((double)x[i] - center) * scale + (double)n->bias[c] + (res ? (double)res[i] : 0);
 
             y[i] = n->relu && v <= 0 ? 0 : (float)v;
         }

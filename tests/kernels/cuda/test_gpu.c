@@ -328,8 +328,8 @@ static double window_mean(const double *curve, int at)
     return sum / WINDOW;
 }
 
-/* Rounding adds up from step to step, and grows once it has moved a value across a kink; what people
- * look at is the curve, so means of WINDOW steps are compared. */
+/* Rounding adds up from step to step, and grows once it has moved a value across a kink; what
+ * people look at is the curve, so means of WINDOW steps are compared. */
 static void test_loss_curve(void **s)
 {
     static const struct {

@@ -215,9 +215,8 @@ static void test_each(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bias),
-                                       cmocka_unit_test(test_bias_back),
-                                       cmocka_unit_test(test_each)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bias), cmocka_unit_test(test_bias_back), cmocka_unit_test(test_each)};
 
     return cmocka_run_group_tests(tests, run_setup, NULL);
 }

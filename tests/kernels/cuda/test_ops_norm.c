@@ -22,10 +22,10 @@ struct size {
     int rows, h, w, c;
 };
 static const struct size sizes[] = {
-    {2, 1, 1, 3},     {7, 1, 1, 64},   {3, 5, 3, 24},    {1, 3, 1, 8},     {8, 16, 8, 32},
-    {41, 5, 5, 32},   {16, 16, 16, 5}, {33, 16, 16, 16}, {4, 9, 7, 520},   {64, 9, 9, 40},
-    {5, 41, 43, 72},  {3, 3, 1, 2048}, {32, 8, 8, 12},   {32, 8, 8, 20},   {32, 8, 8, 9},
-    {17, 23, 11, 130}};
+    {2, 1, 1, 3},   {7, 1, 1, 64},  {3, 5, 3, 24},   {1, 3, 1, 8},
+    {8, 16, 8, 32}, {41, 5, 5, 32}, {16, 16, 16, 5}, {33, 16, 16, 16},
+    {4, 9, 7, 520}, {64, 9, 9, 40}, {5, 41, 43, 72}, {3, 3, 1, 2048},
+    {32, 8, 8, 12}, {32, 8, 8, 20}, {32, 8, 8, 9},   {17, 23, 11, 130}};
 static const struct size many = {4, 513, 514, 3};
 
 struct form {
@@ -200,8 +200,8 @@ static bool left_out(enum cu_type t, int models, size_t size, size_t k)
 static int forward(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
 {
     void *partial = form.eval ? NULL : scratch_take(a, r);
-    struct cu_norm n = norm_of(r, src(r, 2, first), io(r, 1, first),
-                               form.eval ? NULL : io(r, 2, first), partial);
+    struct cu_norm n =
+        norm_of(r, src(r, 2, first), io(r, 1, first), form.eval ? NULL : io(r, 2, first), partial);
     int rc = (form.eval ? cu_norm_eval : cu_norm_train)(
         a, &n, src(r, 0, first), form.res ? src(r, 1, first) : NULL, io(r, 0, first), err);
 
@@ -325,8 +325,8 @@ static int backward(const struct run *r, const struct cu_array *a, int first, st
     void *dx = io(r, 0, first), *dy = form.in_place ? dx : io(r, 4, first);
     void *dres = form.self ? dx : form.dres ? io(r, 1, first) : NULL;
     int rc = cu_norm_backward(a, &n, src(r, 0, first), form.relu ? src(r, 1, first) : NULL, dy,
-                              form.no_dx ? NULL : dx, form.dx_add || form.self, dres,
-                              form.dres_add, grads, grads + r->in.stored, err);
+                              form.no_dx ? NULL : dx, form.dx_add || form.self, dres, form.dres_add,
+                              grads, grads + r->in.stored, err);
 
     scratch_give(a, r, partial);
     return rc;
@@ -374,8 +374,7 @@ static void check_backward(enum cu_type t, int models, const struct size *size, 
         size_t at = p.count * (size_t)m;
         float *g = grads + p.stride * (size_t)m;
 
-        ref_norm_backward(&ref, p.x + at, p.y + at, p.dy + at, dx + at, dres + at, g,
-                          g + p.stored);
+        ref_norm_backward(&ref, p.x + at, p.y + at, p.dy + at, dx + at, dres + at, g, g + p.stored);
     }
     run_all(&r, got);
     for (size_t i = 0; i < n; i++)

@@ -50,7 +50,8 @@ static void *grow(struct arena *a, void *old, int n, size_t size)
     return p;
 }
 
-static int add_tensor(struct kn_net *n, const char *op, int64_t c, int64_t h, int64_t w)
+static int add_tensor(struct kn_net *n, const char *op, int64_t c, int64_t h, int64_t w,
+                      int samples)
 {
     if (c < 1 || h < 1 || w < 1)
         return fail(n, op, "the output would be %lld x %lld x %lld (channels, height, width)",
@@ -59,7 +60,7 @@ static int add_tensor(struct kn_net *n, const char *op, int64_t c, int64_t h, in
         return fail(n, op, "%lld x %lld x %lld (channels, height, width) is too large", (long long)c,
                     (long long)h, (long long)w);
     n->tensor = grow(&n->arena, n->tensor, n->n_tensors, sizeof(*n->tensor));
-    n->tensor[n->n_tensors] = (struct kn_tensor){(int)c, (int)h, (int)w};
+    n->tensor[n->n_tensors] = (struct kn_tensor){(int)c, (int)h, (int)w, samples};
     return n->n_tensors++;
 }
 
@@ -123,7 +124,7 @@ void kn_net_init(struct kn_net *n, int c, int h, int w, int classes)
     if (classes < 2)
         fail(n, NULL, "a classifier needs 2 or more classes, not %d", classes);
     else
-        add_tensor(n, "input", c, h, w);
+        add_tensor(n, "input", c, h, w, 1);
 }
 
 void kn_net_release(struct kn_net *n)
@@ -132,15 +133,21 @@ void kn_net_release(struct kn_net *n)
     *n = (struct kn_net){0};
 }
 
-int kn_conv2d(struct kn_net *n, const char *name, int in, int out_channels, int kernel, int stride,
-              int pad, bool bias, enum kn_init init)
+/* Multi-sample rows have no pixels and meet nothing but linear layers. */
+static bool one_sample(struct kn_net *n, const char *op, int in)
 {
+    if (n->tensor[in].samples != 1)
+        fail(n, op, "after a multi-sample dropout only linear layers can follow");
+    return ok(n);
+}
+
+static int convolution(struct kn_net *n, enum kn_kind kind, const char *name, int in,
+                       const int dims[2], const int window[3], bool bias, enum kn_init init)
+{
+    int kernel = window[0], stride = window[1], pad = window[2], out;
     struct kn_tensor t;
     struct kn_op *op;
-    int out;
 
-    if (!valid_input(n, name, in))
-        return 0;
     t = n->tensor[in];
     if (kernel < 1 || kernel > MAX_KERNEL || stride < 1 || stride > MAX_KERNEL || pad < 0 ||
         pad >= kernel)
@@ -149,37 +156,73 @@ int kn_conv2d(struct kn_net *n, const char *name, int in, int out_channels, int 
     if (t.h + 2 * pad < kernel || t.w + 2 * pad < kernel)
         return fail(n, name, "a %d x %d kernel does not fit into %d x %d pixels", kernel, kernel, t.h,
                     t.w);
-    op = add_op(n, KN_CONV2D, name, in);
+    op = add_op(n, kind, name, in);
     if (!op)
         return 0;
     op->kernel = kernel;
     op->stride = stride;
     op->pad = pad;
-    out = add_tensor(n, name, out_channels, (t.h + 2 * pad - kernel) / stride + 1,
-                     (t.w + 2 * pad - kernel) / stride + 1);
+    out = add_tensor(n, name, dims[0], (t.h + 2 * pad - kernel) / stride + 1,
+                     (t.w + 2 * pad - kernel) / stride + 1, 1);
     if (!ok(n))
         return 0;
     op->out = out;
-    op->weight = add_param(n, "weight", true, init, 4, (int[]){out_channels, t.c, kernel, kernel});
+    op->weight = add_param(n, "weight", true, init, 4, (int[]){dims[0], dims[1], kernel, kernel});
     if (bias)
-        op->bias = add_param(n, "bias", true, KN_INIT_DEFAULT, 1, (int[]){out_channels});
+        op->bias = add_param(n, "bias", true, KN_INIT_DEFAULT, 1, dims);
     return out;
+}
+
+int kn_conv2d(struct kn_net *n, const char *name, int in, int out_channels, int kernel, int stride,
+              int pad, bool bias, enum kn_init init)
+{
+    if (!valid_input(n, name, in) || !one_sample(n, name, in))
+        return 0;
+    return convolution(n, KN_CONV2D, name, in, (int[]){out_channels, n->tensor[in].c},
+                       (int[]){kernel, stride, pad}, bias, init);
+}
+
+int kn_depthwise(struct kn_net *n, const char *name, int in, int kernel, int stride, int pad,
+                 bool bias, enum kn_init init)
+{
+    if (!valid_input(n, name, in) || !one_sample(n, name, in))
+        return 0;
+    return convolution(n, KN_DEPTHWISE, name, in, (int[]){n->tensor[in].c, 1},
+                       (int[]){kernel, stride, pad}, bias, init);
+}
+
+void kn_init_with(struct kn_net *n, enum kn_init weight, enum kn_init bias)
+{
+    const struct kn_op *op;
+
+    if (!ok(n) || !n->n_ops)
+        return;
+    op = &n->op[n->n_ops - 1];
+    if (op->weight >= 0)
+        n->param[op->weight].init = weight;
+    if (op->bias >= 0)
+        n->param[op->bias].init = bias;
 }
 
 int kn_batch_norm(struct kn_net *n, const char *name, int in)
 {
+    return kn_batch_norm_with(n, name, in, 1e-5f, 0.1f);
+}
+
+int kn_batch_norm_with(struct kn_net *n, const char *name, int in, float eps, float momentum)
+{
     struct kn_op *op;
     struct kn_tensor t;
 
-    if (!valid_input(n, name, in))
+    if (!valid_input(n, name, in) || !one_sample(n, name, in))
         return 0;
     t = n->tensor[in];
     op = add_op(n, KN_BATCH_NORM, name, in);
     if (!op)
         return 0;
-    op->eps = 1e-5f;
-    op->momentum = 0.1f;
-    op->out = add_tensor(n, name, t.c, t.h, t.w);
+    op->eps = eps;
+    op->momentum = momentum;
+    op->out = add_tensor(n, name, t.c, t.h, t.w, 1);
     op->weight = add_param(n, "weight", true, KN_INIT_DEFAULT, 1, &t.c);
     op->bias = add_param(n, "bias", true, KN_INIT_DEFAULT, 1, &t.c);
     op->mean = add_param(n, "running_mean", false, KN_INIT_DEFAULT, 1, &t.c);
@@ -198,13 +241,40 @@ static int same_shape(struct kn_net *n, enum kn_kind kind, const char *name, int
     t = n->tensor[in];
     op = add_op(n, kind, name, in);
     if (op)
-        op->out = add_tensor(n, name, t.c, t.h, t.w);
+        op->out = add_tensor(n, name, t.c, t.h, t.w, t.samples);
     return ok(n) ? op->out : 0;
 }
 
 int kn_relu(struct kn_net *n, const char *name, int in)
 {
     return same_shape(n, KN_RELU, name, in);
+}
+
+int kn_act_layer(struct kn_net *n, const char *name, int in, enum kn_act_kind act)
+{
+    int out = same_shape(n, KN_ACT, name, in);
+
+    if (ok(n))
+        n->op[n->n_ops - 1].act = act;
+    return out;
+}
+
+int kn_scale(struct kn_net *n, const char *name, int in, int by)
+{
+    const struct kn_tensor *a, *b;
+    int out;
+
+    if (!valid_input(n, name, in) || !valid_input(n, name, by))
+        return 0;
+    a = &n->tensor[in];
+    b = &n->tensor[by];
+    if (a->c != b->c || b->h != 1 || b->w != 1 || a->samples != 1 || b->samples != 1)
+        return fail(n, name, "%d x %d x %d cannot be scaled by %d x %d x %d", a->c, a->h, a->w, b->c,
+                    b->h, b->w);
+    out = same_shape(n, KN_SCALE, name, in);
+    if (ok(n))
+        n->op[n->n_ops - 1].in2 = by;
+    return out;
 }
 
 int kn_add(struct kn_net *n, const char *name, int in, int in2)
@@ -216,7 +286,7 @@ int kn_add(struct kn_net *n, const char *name, int in, int in2)
         return 0;
     a = &n->tensor[in];
     b = &n->tensor[in2];
-    if (a->c != b->c || a->h != b->h || a->w != b->w)
+    if (a->c != b->c || a->h != b->h || a->w != b->w || a->samples != b->samples)
         return fail(n, name, "%d x %d x %d and %d x %d x %d cannot be added", a->c, a->h, a->w, b->c,
                     b->h, b->w);
     out = same_shape(n, KN_ADD, name, in);
@@ -225,17 +295,20 @@ int kn_add(struct kn_net *n, const char *name, int in, int in2)
     return out;
 }
 
-int kn_max_pool(struct kn_net *n, const char *name, int in, int kernel, int stride)
+int kn_max_pool(struct kn_net *n, const char *name, int in, int kernel, int stride, int pad)
 {
     struct kn_op *op;
     struct kn_tensor t;
 
-    if (!valid_input(n, name, in))
+    if (!valid_input(n, name, in) || !one_sample(n, name, in))
         return 0;
     t = n->tensor[in];
-    if (kernel < 1 || kernel > MAX_KERNEL || stride < 1 || stride > MAX_KERNEL)
-        return fail(n, name, "kernel %d, stride %d is not a pooling", kernel, stride);
-    if (kernel > t.h || kernel > t.w)
+    /* As PyTorch: no window may lie in the padding alone. */
+    if (kernel < 1 || kernel > MAX_KERNEL || stride < 1 || stride > MAX_KERNEL || pad < 0 ||
+        pad > kernel / 2)
+        return fail(n, name, "kernel %d, stride %d, padding %d is not a pooling", kernel, stride,
+                    pad);
+    if (kernel > t.h + 2 * pad || kernel > t.w + 2 * pad)
         return fail(n, name, "a %d x %d pool does not fit into %d x %d pixels", kernel, kernel, t.h,
                     t.w);
     op = add_op(n, KN_MAX_POOL, name, in);
@@ -243,7 +316,9 @@ int kn_max_pool(struct kn_net *n, const char *name, int in, int kernel, int stri
         return 0;
     op->kernel = kernel;
     op->stride = stride;
-    op->out = add_tensor(n, name, t.c, (t.h - kernel) / stride + 1, (t.w - kernel) / stride + 1);
+    op->pad = pad;
+    op->out = add_tensor(n, name, t.c, (t.h + 2 * pad - kernel) / stride + 1,
+                         (t.w + 2 * pad - kernel) / stride + 1, 1);
     return ok(n) ? op->out : 0;
 }
 
@@ -251,28 +326,79 @@ int kn_global_avg_pool(struct kn_net *n, const char *name, int in)
 {
     struct kn_op *op;
 
-    if (!valid_input(n, name, in))
+    if (!valid_input(n, name, in) || !one_sample(n, name, in))
         return 0;
     op = add_op(n, KN_GLOBAL_AVG_POOL, name, in);
     if (op)
-        op->out = add_tensor(n, name, n->tensor[in].c, 1, 1);
+        op->out = add_tensor(n, name, n->tensor[in].c, 1, 1, 1);
     return ok(n) ? op->out : 0;
 }
 
-int kn_dropout(struct kn_net *n, const char *name, int in, float rate)
+int kn_rate(struct kn_net *n, const char *name, float rate)
 {
-    int out;
-
-    if (!valid_input(n, name, in))
+    if (!ok(n))
         return 0;
     if (!(rate >= 0.0f && rate < 1.0f))
         return fail(n, name, "a dropout rate is 0 or more and below 1, not %g", (double)rate);
     if (n->n_rates == KN_MAX_RATES)
         return fail(n, name, "at most %d dropouts", KN_MAX_RATES);
+    n->rates[n->n_rates] = rate;
+    return n->n_rates++;
+}
+
+int kn_dropout(struct kn_net *n, const char *name, int in, float rate)
+{
+    return kn_dropout_samples(n, name, in, rate, 1);
+}
+
+int kn_dropout_samples(struct kn_net *n, const char *name, int in, float rate, int samples)
+{
+    int index, out;
+
+    if (!valid_input(n, name, in))
+        return 0;
+    if (samples < 1 || samples > KN_MAX_SAMPLES)
+        return fail(n, name, "%d samples: from 1 to %d are possible", samples, KN_MAX_SAMPLES);
+    if (samples > 1 && (n->tensor[in].h != 1 || n->tensor[in].w != 1 || n->tensor[in].samples != 1))
+        return fail(n, name, "several samples are taken of 1 x 1 pixels, and once");
+    index = kn_rate(n, name, rate);
     out = same_shape(n, KN_DROPOUT, name, in);
     if (ok(n)) {
-        n->op[n->n_ops - 1].rate = n->n_rates;
-        n->rates[n->n_rates++] = rate;
+        n->op[n->n_ops - 1].rate = n->op[n->n_ops - 1].layer = index;
+        n->tensor[out].samples *= samples;
+    }
+    return out;
+}
+
+int kn_dropout_shared(struct kn_net *n, const char *name, int in, int rate)
+{
+    int out;
+
+    if (!valid_input(n, name, in))
+        return 0;
+    if (rate < 0 || rate >= n->n_rates)
+        return fail(n, name, "there is no rate %d", rate);
+    out = same_shape(n, KN_DROPOUT, name, in);
+    if (ok(n)) {
+        n->op[n->n_ops - 1].rate = rate;
+        n->op[n->n_ops - 1].layer = KN_MAX_RATES + n->n_ops;
+    }
+    return out;
+}
+
+int kn_drop_path(struct kn_net *n, const char *name, int in, int rate, float fraction)
+{
+    int out;
+
+    if (!valid_input(n, name, in) || !one_sample(n, name, in))
+        return 0;
+    if (rate < 0 || rate >= n->n_rates || !(fraction >= 0.0f && fraction <= 1.0f))
+        return fail(n, name, "there is no rate %d, or %g is no share of it", rate, (double)fraction);
+    out = same_shape(n, KN_DROP_PATH, name, in);
+    if (ok(n)) {
+        n->op[n->n_ops - 1].rate = rate;
+        n->op[n->n_ops - 1].fraction = fraction;
+        n->op[n->n_ops - 1].layer = KN_MAX_RATES + n->n_ops;
     }
     return out;
 }
@@ -284,12 +410,14 @@ int kn_flatten(struct kn_net *n, const char *name, int in)
 
     if (!valid_input(n, name, in))
         return 0;
+    if (!one_sample(n, name, in))
+        return 0;
     t = n->tensor[in];
     if ((int64_t)t.c * t.h * t.w > MAX_CHANNELS)
         return fail(n, name, "%lld features are too many", (long long)t.c * t.h * t.w);
     op = add_op(n, KN_FLATTEN, name, in);
     if (op)
-        op->out = add_tensor(n, name, t.c * t.h * t.w, 1, 1);
+        op->out = add_tensor(n, name, t.c * t.h * t.w, 1, 1, 1);
     return ok(n) ? op->out : 0;
 }
 
@@ -307,7 +435,7 @@ int kn_linear(struct kn_net *n, const char *name, int in, int out, bool bias)
     op = add_op(n, KN_LINEAR, name, in);
     if (!op)
         return 0;
-    op->out = add_tensor(n, name, out, 1, 1);
+    op->out = add_tensor(n, name, out, 1, 1, t.samples);
     if (!ok(n))
         return 0;
     op->weight = add_param(n, "weight", true, KN_INIT_DEFAULT, 2, (int[]){out, t.c});
@@ -357,7 +485,7 @@ double kn_net_macs(const struct kn_net *n)
     for (int i = 0; i < n->n_ops; i++) {
         const struct kn_op *op = &n->op[i];
 
-        if (op->kind == KN_CONV2D || op->kind == KN_LINEAR) {
+        if (op->kind == KN_CONV2D || op->kind == KN_LINEAR || op->kind == KN_DEPTHWISE) {
             const struct kn_tensor *out = &n->tensor[op->out];
 
             macs += (double)n->param[op->weight].count * out->h * out->w;

@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "kernels/math/act.h"
 
 HPO_BEGIN_C
 
@@ -25,25 +26,34 @@ enum kn_kind {
     KN_BATCH_NORM,      /* params: weight, bias; buffers: running_mean, running_var */
     KN_RELU,
     KN_ADD,             /* in + in2, same shape */
-    KN_MAX_POOL,        /* kernel x kernel, stride, no padding */
+    KN_MAX_POOL,        /* kernel x kernel, stride, pad (which is never the maximum) */
     KN_GLOBAL_AVG_POOL, /* (c, h, w) -> (c, 1, 1) */
     KN_DROPOUT,         /* inverted; rate from kn_hyper.rates[rate] */
     KN_FLATTEN,         /* (c, h, w) -> (c * h * w, 1, 1), in PyTorch's order */
     KN_LINEAR,          /* params: weight (out, in) [, bias (out)] */
+    KN_DEPTHWISE,       /* a convolution of each channel by itself; weight (C, 1, k, k) [, bias] */
+    KN_ACT,             /* act: kernels/math/act.h */
+    KN_SCALE,           /* in (c, h, w) times in2 (c, 1, 1): squeeze-and-excite */
+    KN_DROP_PATH,       /* stochastic depth: whole rows; rate fraction * kn_hyper.rates[rate] */
     KN_N_KINDS
 };
 
 enum kn_init {
     KN_INIT_DEFAULT,        /* conv, linear: kaiming_uniform(a = sqrt 5); bias U(+-1/sqrt fan_in) */
-    KN_INIT_KAIMING_FAN_OUT /* conv: normal, std sqrt(2 / fan_out) (torchvision's ResNet) */
+    KN_INIT_KAIMING_FAN_OUT, /* conv: normal, std sqrt(2 / fan_out) (torchvision's ResNet) */
+    KN_INIT_UNIFORM_OUT,     /* linear: U(+-1 / sqrt out) (torchvision's EfficientNet) */
+    KN_INIT_NORMAL_01,       /* normal, std 0.01 (torchvision's MobileNet) */
+    KN_INIT_ZERO
 };
 
 struct kn_tensor {
     int c, h, w;
+    int samples; /* in training so many rows an image; 1 but behind a multi-sample dropout */
 };
 
 #define KN_NAME 64
 #define KN_MAX_RATES 8
+#define KN_MAX_SAMPLES 32
 
 struct kn_op {
     enum kn_kind kind;
@@ -51,7 +61,10 @@ struct kn_op {
     int in, in2, out;   /* tensor ids; in2 -1 unless KN_ADD */
     int kernel, stride, pad;
     float eps, momentum;  /* KN_BATCH_NORM: 1e-5, 0.1 (PyTorch's sense) */
-    int rate;             /* KN_DROPOUT: index into kn_hyper.rates */
+    int rate;             /* KN_DROPOUT, KN_DROP_PATH: index into kn_hyper.rates */
+    float fraction;       /* KN_DROP_PATH: of that rate */
+    int layer;            /* the same two: names the random bits, no two have the same */
+    enum kn_act_kind act; /* KN_ACT */
     int weight, bias;     /* indices into net->params; -1: none */
     int mean, var;        /* KN_BATCH_NORM: buffers, indices into net->params */
 };
@@ -88,12 +101,31 @@ void kn_net_init(struct kn_net *n, int c, int h, int w, int classes);
 void kn_net_release(struct kn_net *n);
 int kn_conv2d(struct kn_net *n, const char *name, int in, int out_channels, int kernel, int stride,
               int pad, bool bias, enum kn_init init);
+/* The same for each channel by itself. */
+int kn_depthwise(struct kn_net *n, const char *name, int in, int kernel, int stride, int pad,
+                 bool bias, enum kn_init init);
 int kn_batch_norm(struct kn_net *n, const char *name, int in);
+/* PyTorch's eps and momentum are 1e-5 and 0.1. */
+int kn_batch_norm_with(struct kn_net *n, const char *name, int in, float eps, float momentum);
+/* Other initial values for the weight and the bias of the operation that was added last. */
+void kn_init_with(struct kn_net *n, enum kn_init weight, enum kn_init bias);
+int kn_act_layer(struct kn_net *n, const char *name, int in, enum kn_act_kind act);
+int kn_scale(struct kn_net *n, const char *name, int in, int by);
+/* rate: kn_rate's; the branch `in` is dropped in a share fraction * rate of the rows. */
+int kn_drop_path(struct kn_net *n, const char *name, int in, int rate, float fraction);
 int kn_relu(struct kn_net *n, const char *name, int in);
 int kn_add(struct kn_net *n, const char *name, int in, int in2);
-int kn_max_pool(struct kn_net *n, const char *name, int in, int kernel, int stride);
+int kn_max_pool(struct kn_net *n, const char *name, int in, int kernel, int stride, int pad);
 int kn_global_avg_pool(struct kn_net *n, const char *name, int in);
+/* A rate that several operations share; the index of it. */
+int kn_rate(struct kn_net *n, const char *name, float rate);
 int kn_dropout(struct kn_net *n, const char *name, int in, float rate);
+/* One of several with the same rate (kn_rate's); each has masks of its own. */
+int kn_dropout_shared(struct kn_net *n, const char *name, int in, int rate);
+/* Multi-sample dropout (Inoue, arXiv 1905.09788): `samples` masks on the same features; what follows
+ * (linear layers only) has so many rows an image, and the loss is the mean over them. In evaluation
+ * there is one row, without dropout. in: 1 x 1 pixels. */
+int kn_dropout_samples(struct kn_net *n, const char *name, int in, float rate, int samples);
 int kn_flatten(struct kn_net *n, const char *name, int in);
 int kn_linear(struct kn_net *n, const char *name, int in, int out, bool bias);
 /* Check that the last output has `classes` channels and 1 x 1 pixels. */

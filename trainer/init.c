@@ -24,13 +24,17 @@ static double fan(const struct kn_param *weight, int dim)
 static void draw(const struct kn_param *p, const struct kn_param *weight, struct hpo_rng *rng,
                  float *ret)
 {
-    if (p == weight && p->init == KN_INIT_KAIMING_FAN_OUT) {
-        double std = sqrt(2.0 / fan(weight, 0));
+    bool normal = p->init == KN_INIT_NORMAL_01 || (p == weight && p->init == KN_INIT_KAIMING_FAN_OUT);
+
+    if (p->init == KN_INIT_ZERO) {
+        fill(ret, p->count, 0);
+    } else if (normal) {
+        double std = p->init == KN_INIT_NORMAL_01 ? 0.01 : sqrt(2.0 / fan(weight, 0));
 
         for (size_t i = 0; i < p->count; i++)
             ret[i] = (float)(std * hpo_rng_normal(rng));
     } else {
-        double bound = 1.0 / sqrt(fan(weight, 1));
+        double bound = 1.0 / sqrt(fan(weight, p->init == KN_INIT_UNIFORM_OUT ? 0 : 1));
 
         for (size_t i = 0; i < p->count; i++)
             ret[i] = (float)(bound * (2.0 * hpo_rng_uniform(rng) - 1.0));

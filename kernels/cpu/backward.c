@@ -6,7 +6,7 @@
 struct pass {
     const struct cpu_node *n;
     const struct cpu_model *m;
-    const float *x, *y, *dy;
+    const float *x, *x2, *y, *dy;
     float *dx, *dx2;
     uint32_t step;
 };
@@ -46,7 +46,8 @@ static void pool_rows(const struct cpu_runner *r, const void *arg, int n0, int n
     const struct cpu_tensor *out = &r->p->tensor[a->n->out];
     struct cpu_pool_args pool = {.s = cpu_shape_of(r->p, &r->p->tensor[a->n->in]), .oh = out->h,
                                  .ow = out->w, .kernel = a->n->op->kernel,
-                                 .stride = a->n->op->stride, .x = a->x, .y = (float *)a->y,
+                                 .stride = a->n->op->stride, .pad = a->n->op->pad, .x = a->x,
+                                 .y = (float *)a->y,
                                  .dy = a->dy, .dx = a->dx};
 
     r->p->dev->vec->pool_grad(&pool, n0, n1);
@@ -67,15 +68,52 @@ static void dropout_rows(const struct cpu_runner *r, const void *arg, int n0, in
     float rate = a->m->hyper.rates[a->n->op->rate];
 
     if (rate > 0) {
-        struct cpu_dropout d = {cpu_shape_of(r->p, t), t->c, rate, a->m->hyper.seed,
-                                a->m->hyper.fold, a->n->op->rate, a->step};
+        struct cpu_dropout d = cpu_dropout_of(r->p, a->n, a->m, a->step);
 
-        r->p->dev->vec->dropout(&d, a->dy, a->dx, n0, n1);
+        r->p->dev->vec->dropout_grad(&d, a->dy, a->dx, n0, n1);
     } else if (a->dx != a->dy) {
-        size_t at = t->row * (size_t)n0;
+        int samples = r->p->tensor[a->n->out].samples / t->samples;
 
-        memcpy(a->dx + at, a->dy + at, sizeof(float) * t->row * (size_t)(n1 - n0));
+        for (int n = n0; n < n1; n++) {
+            float *dx = a->dx + t->row * (size_t)n;
+            const float *dy = a->dy + t->row * (size_t)(n * samples);
+
+            memcpy(dx, dy, sizeof(float) * t->row);
+            for (int s = 1; s < samples; s++)
+                r->p->dev->vec->accumulate(dy + t->row * (size_t)s, dx, t->row);
+        }
     }
+}
+
+static void drop_path_rows(const struct cpu_runner *r, const void *arg, int n0, int n1)
+{
+    const struct pass *a = arg;
+    size_t row = r->p->tensor[a->n->in].row;
+
+    for (int n = n0; n < n1; n++)
+        r->p->dev->vec->times(a->dy + row * (size_t)n,
+                              cpu_drop_path_factor(r->p, a->n, a->m, a->step, n),
+                              a->dx + row * (size_t)n, row);
+}
+
+static void act_rows(const struct cpu_runner *r, const void *arg, int n0, int n1)
+{
+    const struct pass *a = arg;
+    size_t row = r->p->tensor[a->n->out].row, at = row * (size_t)n0;
+
+    r->p->dev->vec->act_grad(a->n->op->act, a->x + at, a->dy + at, a->dx + at,
+                             row * (size_t)(n1 - n0));
+}
+
+static void scale_rows(const struct cpu_runner *r, const void *arg, int n0, int n1)
+{
+    const struct pass *a = arg;
+    struct cpu_shape s = cpu_shape_of(r->p, &r->p->tensor[a->n->in]);
+
+    if (a->dx2)
+        r->p->dev->vec->scale_grad(&s, a->x, a->dy, a->dx2, n0, n1);
+    if (a->dx)
+        r->p->dev->vec->scale(&s, a->dy, a->x2, a->dx, n0, n1);
 }
 
 static void flatten_rows(const struct cpu_runner *r, const void *arg, int n0, int n1)
@@ -98,6 +136,7 @@ static void flatten_rows(const struct cpu_runner *r, const void *arg, int n0, in
 static cpu_rows_fn *const rows_of[KN_N_KINDS] = {
     [KN_RELU] = relu_rows,       [KN_ADD] = add_rows,         [KN_MAX_POOL] = pool_rows,
     [KN_GLOBAL_AVG_POOL] = gap_rows, [KN_DROPOUT] = dropout_rows, [KN_FLATTEN] = flatten_rows,
+    [KN_DROP_PATH] = drop_path_rows, [KN_ACT] = act_rows,         [KN_SCALE] = scale_rows,
 };
 
 static int conv_backward(struct cpu_runner *r, struct cpu_model *m, const struct pass *a,
@@ -153,7 +192,7 @@ static void add_part(const struct cpu_runner *r, int part, int tensor)
         return;
     s.to = cpu_ptr(r, &p->train, p->grad[tensor]);
     s.row = p->tensor[tensor].row;
-    cpu_each_part(r, r->p->base.batch, sum_rows, &s);
+    cpu_each_part(r, cpu_rows(p, tensor), sum_rows, &s);
 }
 
 int cpu_backward(struct cpu_runner *r, struct cpu_model *m, const float *x, uint32_t step,
@@ -165,6 +204,7 @@ int cpu_backward(struct cpu_runner *r, struct cpu_model *m, const float *x, uint
     for (int i = p->n_nodes - 1; i >= 0 && !rc; i--) {
         const struct cpu_node *n = &p->node[i];
         struct pass a = {n, m, n->in ? cpu_ptr(r, &p->train, p->act[n->in]) : x,
+                         n->in2 < 0 ? NULL : n->in2 ? cpu_ptr(r, &p->train, p->act[n->in2]) : x,
                          cpu_ptr(r, &p->train, p->act[n->out]),
                          cpu_ptr(r, &p->train, p->grad[n->out]), NULL, NULL, step};
 
@@ -178,7 +218,7 @@ int cpu_backward(struct cpu_runner *r, struct cpu_model *m, const float *x, uint
         else if (n->kind == KN_BATCH_NORM)
             cpu_norm_backward(r, m, n, x);
         else
-            cpu_each_part(r, r->p->base.batch, rows_of[n->kind], &a);
+            cpu_each_part(r, cpu_rows(p, n->in), rows_of[n->kind], &a);
         add_part(r, n->part[1], n->in2);
         add_part(r, n->part[0], n->in);
     }

@@ -53,10 +53,26 @@ void dn_layout_release(struct dn_layout *l)
 #endif
 }
 
-int dn_layout_init(struct dn_layout *l, int oc, int ic, int kernel, struct hpo_err *err)
+/* A weight's dimensions; returns how many. To oneDNN a depthwise convolution has a group a channel. */
+static int weight_dims(const struct dn_shape *s, int64_t ret[5])
 {
-    int64_t dims[4] = {oc, ic, kernel, kernel};
-    dnnl_status_t st = md_init(l, kernel ? 4 : 2, dims, kernel ? dnnl_oihw : dnnl_oi);
+    if (s->depthwise) {
+        ret[0] = s->oc;
+        ret[1] = ret[2] = 1;
+        ret[3] = ret[4] = s->kernel;
+        return 5;
+    }
+    ret[0] = s->oc;
+    ret[1] = s->ic;
+    ret[2] = ret[3] = s->kernel;
+    return s->kernel ? 4 : 2;
+}
+
+int dn_layout_init(struct dn_layout *l, const struct dn_shape *s, struct hpo_err *err)
+{
+    int64_t dims[5];
+    int n = weight_dims(s, dims);
+    dnnl_status_t st = md_init(l, n, dims, n == 5 ? dnnl_goihw : n == 4 ? dnnl_oihw : dnnl_oi);
 
     return st == dnnl_success ? HPO_OK : dn_fail(err, st, "a weight's layout");
 }
@@ -89,8 +105,8 @@ static dnnl_status_t mds_init(struct mds *m, const struct dn_shape *s, dn_md wei
 {
     dnnl_format_tag_t blocked = s->block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
     int64_t src[4] = {s->n, s->ic, s->ih, s->iw}, dst[4] = {s->n, s->oc, s->oh, s->ow};
-    int64_t w[4] = {s->oc, s->ic, s->kernel, s->kernel}, bias[1] = {s->oc};
-    int nd = s->kernel ? 4 : 2;
+    int64_t w[5], bias[1] = {s->oc};
+    int nd = s->kernel ? 4 : 2, nw = weight_dims(s, w);
     dnnl_status_t st;
 
     memset(m, 0, sizeof(*m));
@@ -102,7 +118,7 @@ static dnnl_status_t mds_init(struct mds *m, const struct dn_shape *s, dn_md wei
     if (st == dnnl_success && weight)
         md_copy(&m->weight, weight);
     else if (st == dnnl_success)
-        st = md_init(&m->weight, nd, w, dnnl_format_tag_any);
+        st = md_init(&m->weight, nw, w, dnnl_format_tag_any);
     return st;
 }
 

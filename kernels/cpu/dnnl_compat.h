@@ -29,6 +29,7 @@ enum dn_alg { DN_DIRECT, DN_WINOGRAD };
 struct dn_shape {
     int n, ic, oc, ih, iw, oh, ow;
     int kernel, stride, pad;
+    bool depthwise; /* ic == oc, each channel by itself */
     bool bias;
     bool plain_src; /* src is nchw; otherwise blocked like everything else */
     int block;      /* channels in a block of the activations: 8 or 16 */
@@ -72,7 +73,8 @@ void dn_prim_release(struct dn_prim *p);
 dn_md dn_prim_weight(const struct dn_prim *p); /* borrowed from p */
 const char *dn_prim_impl(const struct dn_prim *p);
 
-/* A dense layout of (oc, ic, k, k), or (oc, ic) for kernel 0, in PyTorch's order; to be freed. */
+/* A dense layout of (oc, ic, k, k), or (oc, ic) for kernel 0, or (oc, 1, k, k) for depthwise, in
+ * PyTorch's order; to be freed. */
 struct dn_layout {
 #if DNNL_VERSION_MAJOR >= 3
     dnnl_memory_desc_t md;
@@ -80,7 +82,7 @@ struct dn_layout {
     dnnl_memory_desc_t md[1];
 #endif
 };
-int dn_layout_init(struct dn_layout *l, int oc, int ic, int kernel, struct hpo_err *err);
+int dn_layout_init(struct dn_layout *l, const struct dn_shape *s, struct hpo_err *err);
 void dn_layout_release(struct dn_layout *l);
 
 size_t dn_md_bytes(dn_md md);

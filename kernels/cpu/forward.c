@@ -34,7 +34,8 @@ static void pool_rows(const struct cpu_runner *r, const void *arg, int n0, int n
     const struct cpu_tensor *out = &r->p->tensor[a->n->out];
     struct cpu_pool_args pool = {.s = cpu_shape_of(r->p, &r->p->tensor[a->n->in]), .oh = out->h,
                                  .ow = out->w, .kernel = a->n->op->kernel,
-                                 .stride = a->n->op->stride, .x = a->x, .y = a->y};
+                                 .stride = a->n->op->stride, .pad = a->n->op->pad, .x = a->x,
+                                 .y = a->y};
 
     r->p->dev->vec->pool(&pool, n0, n1);
 }
@@ -54,15 +55,59 @@ static void dropout_rows(const struct cpu_runner *r, const void *arg, int n0, in
     float rate = a->m->hyper.rates[a->n->op->rate];
 
     if (a->train && rate > 0) {
-        struct cpu_dropout d = {cpu_shape_of(r->p, t), t->c, rate, a->m->hyper.seed,
-                                a->m->hyper.fold, a->n->op->rate, a->step};
+        struct cpu_dropout d = cpu_dropout_of(r->p, a->n, a->m, a->step);
 
         r->p->dev->vec->dropout(&d, a->x, a->y, n0, n1);
     } else if (a->x != a->y) {
-        size_t at = t->row * (size_t)n0;
+        int samples = a->train ? r->p->tensor[a->n->out].samples / t->samples : 1;
 
-        memcpy(a->y + at, a->x + at, sizeof(float) * t->row * (size_t)(n1 - n0));
+        for (int n = n0; n < n1; n++)
+            memcpy(a->y + t->row * (size_t)n, a->x + t->row * (size_t)(n / samples),
+                   sizeof(float) * t->row);
     }
+}
+
+static void drop_path_rows(const struct cpu_runner *r, const void *arg, int n0, int n1)
+{
+    const struct pass *a = arg;
+    size_t row = r->p->tensor[a->n->in].row;
+
+    for (int n = n0; n < n1; n++)
+        r->p->dev->vec->times(a->x + row * (size_t)n,
+                              a->train ? cpu_drop_path_factor(r->p, a->n, a->m, a->step, n) : 1.0f,
+                              a->y + row * (size_t)n, row);
+}
+
+/* Where 0 is not mapped to 0, channels beyond the network's must be kept at it. */
+static void clear_padding(const struct cpu_plan *p, const struct cpu_tensor *t, float *row)
+{
+    size_t pixels = (size_t)t->h * (size_t)t->w, block = (size_t)p->dev->block;
+    size_t used = (size_t)t->c - (size_t)(t->blocks - 1) * block;
+    float *last = row + (size_t)(t->blocks - 1) * pixels * block;
+
+    for (size_t i = 0; i < pixels && used < block; i++)
+        memset(last + i * block + used, 0, sizeof(float) * (block - used));
+}
+
+static void act_rows(const struct cpu_runner *r, const void *arg, int n0, int n1)
+{
+    const struct pass *a = arg;
+    const struct cpu_tensor *t = &r->p->tensor[a->n->out];
+    size_t at = t->row * (size_t)n0;
+    enum kn_act_kind act = a->n->op->act;
+
+    r->p->dev->vec->act(act, a->x + at, a->y + at, t->row * (size_t)(n1 - n0));
+    if (act == KN_SIGMOID || act == KN_HARDSIGMOID)
+        for (int n = n0; n < n1; n++)
+            clear_padding(r->p, t, a->y + t->row * (size_t)n);
+}
+
+static void scale_rows(const struct cpu_runner *r, const void *arg, int n0, int n1)
+{
+    const struct pass *a = arg;
+    struct cpu_shape s = cpu_shape_of(r->p, &r->p->tensor[a->n->in]);
+
+    r->p->dev->vec->scale(&s, a->x, a->x2, a->y, n0, n1);
 }
 
 /* Into PyTorch's order: channel by channel, each row by row. */
@@ -89,6 +134,7 @@ static void flatten_rows(const struct cpu_runner *r, const void *arg, int n0, in
 static cpu_rows_fn *const rows_of[KN_N_KINDS] = {
     [KN_RELU] = relu_rows,       [KN_ADD] = add_rows,         [KN_MAX_POOL] = pool_rows,
     [KN_GLOBAL_AVG_POOL] = gap_rows, [KN_DROPOUT] = dropout_rows, [KN_FLATTEN] = flatten_rows,
+    [KN_DROP_PATH] = drop_path_rows, [KN_ACT] = act_rows,         [KN_SCALE] = scale_rows,
 };
 
 static int conv_forward(struct cpu_runner *r, struct cpu_model *m, const struct pass *a,
@@ -122,7 +168,7 @@ int cpu_forward(struct cpu_runner *r, struct cpu_model *m, const float *x, uint3
         else if (n->kind == KN_BATCH_NORM)
             cpu_norm_forward(r, m, n, x);
         else
-            cpu_each_part(r, p->base.batch, rows_of[n->kind], &a);
+            cpu_each_part(r, cpu_rows(p, n->out), rows_of[n->kind], &a);
     }
     return rc;
 }

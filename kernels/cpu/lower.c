@@ -20,6 +20,7 @@ static void lower_tensors(struct cpu_plan *p)
         t->h = net->tensor[i].h;
         t->w = net->tensor[i].w;
         t->blocks = blocks_of(p, t->c);
+        t->samples = net->tensor[i].samples;
         t->row = (size_t)t->blocks * p->dev->block * t->h * t->w;
         t->producer = -1;
         if (t->blocks * p->dev->block > p->widest)
@@ -89,7 +90,7 @@ static void absorb(struct cpu_plan *p, struct cpu_node *n, bool *absorbed)
     if (n->kind != KN_BATCH_NORM)
         return;
     next = sole_reader(p, n->out, KN_MAX_POOL);
-    if (next && next->kernel == 2 && next->stride == 2) {
+    if (next && next->kernel == 2 && next->stride == 2 && !next->pad) {
         n->tail = CPU_TAIL_POOL2;
     } else {
         next = sole_reader(p, n->out, KN_GLOBAL_AVG_POOL);
@@ -118,7 +119,9 @@ static void lower_params(struct cpu_plan *p)
         in->rows = blocks_of(p, q->dims[0]) * block;
         in->count = (size_t)in->rows;
         if (q->n_dims > 1) {
-            int ic = p->tensor[op->in].plain ? q->dims[1] : blocks_of(p, q->dims[1]) * block;
+            int ic = p->tensor[op->in].plain || op->kind == KN_DEPTHWISE
+                         ? q->dims[1]
+                         : blocks_of(p, q->dims[1]) * block;
 
             in->count *= (size_t)ic * q->dims[2] * q->dims[3];
         }
@@ -155,12 +158,13 @@ static void add_conv(struct cpu_plan *p, struct cpu_node *n)
 
     n->conv = p->n_convs++;
     p->param[n->op->weight].conv = n->conv;
-    c->shape = (struct dn_shape){.n = p->base.batch,
+    c->shape = (struct dn_shape){.n = cpu_rows(p, n->in),
                                  .ic = in->plain ? in->c : in->blocks * block,
                                  .oc = out->blocks * block,
                                  .ih = in->h, .iw = in->w, .oh = out->h, .ow = out->w,
                                  .kernel = n->kind == KN_LINEAR ? 0 : n->op->kernel,
                                  .stride = n->op->stride, .pad = n->op->pad,
+                                 .depthwise = n->kind == KN_DEPTHWISE,
                                  .bias = n->op->bias >= 0, .plain_src = in->plain, .block = block};
     c->has_data = in->grad;
 }
@@ -197,7 +201,7 @@ int cpu_lower(struct cpu_plan *p, const struct kn_plan_desc *desc, struct hpo_er
         const struct cpu_tensor *t = &p->tensor[n->in];
 
         p->tensor[n->out].producer = i;
-        if (n->kind == KN_CONV2D || n->kind == KN_LINEAR)
+        if (n->op->weight >= 0 && n->kind != KN_BATCH_NORM)
             add_conv(p, n);
         if (n->kind == KN_BATCH_NORM && (int64_t)desc->batch * t->h * t->w < 2)
             return hpo_fail(err, HPO_ECONFIG,
@@ -214,7 +218,7 @@ static enum dn_alg alg_for(const struct dn_shape *s, enum dn_pass pass)
 {
     int low = s->ic < s->oc ? s->ic : s->oc, high = s->ic < s->oc ? s->oc : s->ic;
 
-    if (s->kernel != 3 || s->stride != 1 || s->plain_src || low < 32)
+    if (s->kernel != 3 || s->stride != 1 || s->plain_src || s->depthwise || low < 32)
         return DN_DIRECT;
     return pass != DN_WEIGHTS || high >= 64 ? DN_WINOGRAD : DN_DIRECT;
 }
@@ -227,7 +231,7 @@ static int choose_conv(struct cpu_plan *p, struct cpu_conv *c, struct hpo_err *e
     int rc;
 
     eval.n = p->base.eval_batch;
-    rc = dn_layout_init(&c->flat, c->shape.oc, c->shape.ic, c->shape.kernel, err);
+    rc = dn_layout_init(&c->flat, &c->shape, err);
     if (!rc)
         rc = dn_prim_choose(&c->train, e, &c->shape, DN_TRAIN, alg_for(&c->shape, DN_TRAIN), p->exact,
                             NULL, err);

@@ -12,13 +12,13 @@
 /* What a node's backward pass reads of the forward pass. */
 static bool keeps_in(const struct cpu_node *n)
 {
-    return n->kind == KN_CONV2D || n->kind == KN_LINEAR || n->kind == KN_BATCH_NORM ||
-           n->kind == KN_MAX_POOL;
+    return n->conv >= 0 || n->kind == KN_BATCH_NORM || n->kind == KN_MAX_POOL ||
+           n->kind == KN_ACT || n->kind == KN_SCALE;
 }
 
 static bool keeps_in2(const struct cpu_node *n)
 {
-    return n->kind == KN_BATCH_NORM && n->relu;
+    return (n->kind == KN_BATCH_NORM && n->relu) || n->kind == KN_SCALE;
 }
 
 static bool keeps_out(const struct cpu_node *n)
@@ -29,6 +29,29 @@ static bool keeps_out(const struct cpu_node *n)
 static size_t tensor_bytes(const struct cpu_tensor *t, int rows)
 {
     return t->row * (size_t)rows * sizeof(float);
+}
+
+static size_t train_bytes(const struct cpu_plan *p, int tensor)
+{
+    return tensor_bytes(&p->tensor[tensor], cpu_rows(p, tensor));
+}
+
+/* May the gradient of its input lie where that of its output lies? */
+static bool may_alias(const struct cpu_plan *p, const struct cpu_node *n)
+{
+    switch (n->kind) {
+    case KN_RELU:
+    case KN_ADD:
+    case KN_ACT:
+    case KN_DROP_PATH:
+        return true;
+    case KN_DROPOUT:
+        return p->tensor[n->in].samples == p->tensor[n->out].samples;
+    case KN_BATCH_NORM:
+        return n->tail == CPU_TAIL_NONE;
+    default:
+        return false;
+    }
 }
 
 static size_t max_size(size_t a, size_t b)
@@ -44,8 +67,8 @@ static void plan_forward(struct cpu_plan *p)
         struct cpu_node *n = &p->node[i];
         bool back = p->tensor[n->out].grad;
 
-        p->act[n->out] = kn_buf_add(&p->train, tensor_bytes(&p->tensor[n->out], p->base.batch), i,
-                                    i == p->n_nodes - 1 ? last : i);
+        p->act[n->out] =
+            kn_buf_add(&p->train, train_bytes(p, n->out), i, i == p->n_nodes - 1 ? last : i);
         if (p->act[n->in] >= 0)
             kn_buf_lives_until(&p->train, p->act[n->in], back && keeps_in(n) ? 2 * last - i : i);
         if (n->in2 >= 0 && p->act[n->in2] >= 0)
@@ -64,7 +87,7 @@ static void plan_forward(struct cpu_plan *p)
 
 /* Give tensor `in` of node i its gradient: the first writer's goes where it stays, another's into a
  * buffer of its own that is then added. */
-static void plan_contribution(struct cpu_plan *p, int i, int in, bool may_alias, bool *ret_first,
+static void plan_contribution(struct cpu_plan *p, int i, int in, bool alias, bool *ret_first,
                               int *ret_part)
 {
     struct cpu_node *n = &p->node[i];
@@ -75,13 +98,12 @@ static void plan_contribution(struct cpu_plan *p, int i, int in, bool may_alias,
         return;
     *ret_first = p->grad[in] < 0;
     if (!*ret_first) {
-        *ret_part = kn_buf_add(&p->train, tensor_bytes(t, p->base.batch), now, now);
-    } else if (may_alias) {
+        *ret_part = kn_buf_add(&p->train, train_bytes(p, in), now, now);
+    } else if (alias) {
         p->grad[in] = p->grad[n->out];
         kn_buf_lives_until(&p->train, p->grad[in], 2 * p->n_nodes - t->producer);
     } else {
-        p->grad[in] = kn_buf_add(&p->train, tensor_bytes(t, p->base.batch), now,
-                                 2 * p->n_nodes - t->producer);
+        p->grad[in] = kn_buf_add(&p->train, train_bytes(p, in), now, 2 * p->n_nodes - t->producer);
     }
 }
 
@@ -89,20 +111,17 @@ static void plan_backward(struct cpu_plan *p)
 {
     int f = p->n_nodes, logits = p->base.net->n_tensors - 1;
 
-    p->grad[logits] =
-        kn_buf_add(&p->train, tensor_bytes(&p->tensor[logits], p->base.batch), f, f + 1);
+    p->grad[logits] = kn_buf_add(&p->train, train_bytes(p, logits), f, f + 1);
     for (int i = f - 1; i >= 0; i--) {
         struct cpu_node *n = &p->node[i];
         int now = 2 * f - i;
-        bool alias = n->kind == KN_RELU || n->kind == KN_DROPOUT || n->kind == KN_ADD ||
-                     (n->kind == KN_BATCH_NORM && n->tail == CPU_TAIL_NONE);
 
         if (!p->tensor[n->out].grad)
             continue;
         /* A residual is first: what aliases the gradient of the output overwrites it. */
         if (n->in2 >= 0)
             plan_contribution(p, i, n->in2, false, &n->in2_first, &n->part[1]);
-        plan_contribution(p, i, n->in, alias, &n->in_first, &n->part[0]);
+        plan_contribution(p, i, n->in, may_alias(p, n), &n->in_first, &n->part[0]);
         if (n->conv >= 0) {
             const struct cpu_conv *c = &p->conv[n->conv];
             size_t scratch = max_size(c->weights.scratch, c->data.scratch);
@@ -127,7 +146,8 @@ static void plan_eval(struct cpu_plan *p)
     for (int i = 0; i < p->n_nodes; i++) {
         struct cpu_node *n = &p->node[i];
         bool in_place = n->in != 0 && p->tensor[n->in].uses == 1 &&
-                        (n->kind == KN_RELU || n->kind == KN_DROPOUT ||
+                        (n->kind == KN_RELU || n->kind == KN_ACT || n->kind == KN_DROPOUT ||
+                         n->kind == KN_DROP_PATH || n->kind == KN_SCALE ||
                          (n->kind == KN_BATCH_NORM && n->tail == CPU_TAIL_NONE));
 
         kn_buf_lives_until(&p->eval, p->eval_act[n->in], i);

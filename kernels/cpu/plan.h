@@ -15,6 +15,7 @@
 #include "kernels/backend.h"
 #include "kernels/cpu/dnnl_compat.h"
 #include "kernels/cpu/vec.h"
+#include "kernels/math/dropout.h"
 #include "kernels/place.h"
 
 extern const struct kn_backend_ops kn_backend_cpu; /* backend.c; the registry declares its own */
@@ -30,7 +31,8 @@ struct cpu_dev {
 struct cpu_tensor {
     int c, h, w;
     int blocks;   /* of channels */
-    size_t row;   /* floats an image, whole blocks */
+    size_t row;   /* floats a row, whole blocks */
+    int samples;  /* in training so many rows an image */
     bool plain;   /* (n, c, h, w): the input of a first convolution */
     bool grad;    /* something trained lies before it */
     int uses;     /* operations that read it */
@@ -45,7 +47,7 @@ struct cpu_node {
     bool relu;
     enum cpu_tail tail;
     size_t weight, bias, mean, var; /* offsets into the model's arrays, in floats */
-    int conv;                       /* KN_CONV2D, KN_LINEAR: index into conv[] */
+    int conv;                       /* convolutions, linear layers: index into conv[] */
 
     /* Buffers, by index; -1: none. */
     int saved;          /* batch norm: mean, 1 / deviation, scale, shift, coefficients */
@@ -254,6 +256,12 @@ static inline float *cpu_ptr(const struct cpu_runner *r, const struct kn_bufs *b
     return i < 0 ? NULL : (float *)(r->arena + b->item[i].offset);
 }
 
+/* Rows of a tensor in a training batch. */
+static inline int cpu_rows(const struct cpu_plan *p, int tensor)
+{
+    return p->base.batch * p->tensor[tensor].samples;
+}
+
 /* Rows (or elements) of thread t of threads: the same partition whoever asks. */
 static inline int cpu_part(int n, int t, int threads)
 {
@@ -263,6 +271,28 @@ static inline int cpu_part(int n, int t, int threads)
 static inline struct cpu_shape cpu_shape_of(const struct cpu_plan *p, const struct cpu_tensor *t)
 {
     return (struct cpu_shape){t->blocks, p->dev->block, t->h, t->w};
+}
+
+static inline struct cpu_dropout cpu_dropout_of(const struct cpu_plan *p, const struct cpu_node *n,
+                                                const struct cpu_model *m, uint32_t step)
+{
+    const struct cpu_tensor *in = &p->tensor[n->in];
+
+    return (struct cpu_dropout){.s = cpu_shape_of(p, in),
+                                .c = in->c,
+                                .samples = p->tensor[n->out].samples / in->samples,
+                                .rate = m->hyper.rates[n->op->rate],
+                                .seed = m->hyper.seed,
+                                .fold = m->hyper.fold,
+                                .layer = n->op->layer,
+                                .step = step};
+}
+
+static inline float cpu_drop_path_factor(const struct cpu_plan *p, const struct cpu_node *n,
+                                         const struct cpu_model *m, uint32_t step, int row)
+{
+    return kn_drop_path_factor(m->hyper.seed, m->hyper.fold, n->op->layer, step,
+                               (uint32_t)row, m->hyper.rates[n->op->rate] * n->op->fraction);
 }
 
 #endif

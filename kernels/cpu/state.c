@@ -11,7 +11,7 @@ static void copy_flat(const struct dn_shape *s, const struct kn_param *q, const 
                       float *dense_out, float *flat)
 {
     size_t taps = s->kernel ? (size_t)s->kernel * (size_t)s->kernel : 1;
-    size_t row = (size_t)q->dims[1] * taps, stride = (size_t)s->ic * taps;
+    size_t row = (size_t)q->dims[1] * taps, stride = (s->depthwise ? 1 : (size_t)s->ic) * taps;
 
     if (dense_in)
         memset(flat, 0, sizeof(float) * stride * (size_t)s->oc);

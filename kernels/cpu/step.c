@@ -21,16 +21,18 @@ static double loss_and_gradient(struct cpu_runner *r, const struct cpu_model *m,
 {
     struct cpu_plan *p = r->p;
     int last = p->base.net->n_tensors - 1, k = p->tensor[last].c;
+    int samples = p->tensor[last].samples, rows = cpu_rows(p, last);
     size_t row = p->tensor[last].row;
     const float *z = cpu_ptr(r, &p->train, p->act[last]);
-    float *dz = cpu_ptr(r, &p->train, p->grad[last]), scale = 1.0f / (float)p->base.batch;
+    float *dz = cpu_ptr(r, &p->train, p->grad[last]), scale = 1.0f / (float)rows;
     double sum = 0;
 
-    for (int n = 0; n < p->base.batch; n++, z += row, dz += row) {
-        sum += (double)kn_loss_row(&m->hyper.loss, z, k, p->images->labels[index[n]], scale, dz);
+    for (int n = 0; n < rows; n++, z += row, dz += row) {
+        sum += (double)kn_loss_row(&m->hyper.loss, z, k, p->images->labels[index[n / samples]],
+                                   scale, dz);
         memset(dz + k, 0, sizeof(*dz) * (row - (size_t)k));
     }
-    return sum / p->base.batch;
+    return sum / rows;
 }
 
 static int train_model(struct cpu_runner *r, int i, const void *arg, struct hpo_err *err)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/math/act.h"
 #include "kernels/math/optim.h"
 
 /* What follows batch norm (and its ReLU) in the same pass. */
@@ -37,7 +38,7 @@ struct cpu_norm {
 /* Max pooling by itself; out is recomputed against in to find the maximum. */
 struct cpu_pool_args {
     struct cpu_shape s; /* of x */
-    int oh, ow, kernel, stride;
+    int oh, ow, kernel, stride, pad;
     const float *x;
     float *y;
     const float *dy;
@@ -46,7 +47,7 @@ struct cpu_pool_args {
 
 struct cpu_dropout {
     struct cpu_shape s;
-    int c;
+    int c, samples; /* rows of y for each of x */
     float rate;
     uint64_t seed;
     int fold, layer;
@@ -68,6 +69,10 @@ struct cpu_vec {
     void (*relu)(const float *x, float *y, size_t n);
     void (*relu_grad)(const float *y, const float *dy, float *dx, size_t n); /* dx may be dy */
     void (*add)(const float *a, const float *b, float *y, bool relu, size_t n);
+    /* dx may be dy. */
+    void (*act)(enum kn_act_kind kind, const float *x, float *y, size_t n);
+    void (*act_grad)(enum kn_act_kind kind, const float *x, const float *dy, float *dx, size_t n);
+    void (*times)(const float *x, float factor, float *y, size_t n);
     void (*accumulate)(const float *x, float *y, size_t n); /* y += x */
     void (*sgd)(const struct kn_optim_step *s, const float *g, float *w, float *buf, size_t n);
     void (*adamw)(const struct kn_optim_step *s, const float *g, float *w, float *m, float *v,
@@ -77,8 +82,15 @@ struct cpu_vec {
     void (*pool_grad)(const struct cpu_pool_args *a, int n0, int n1);
     void (*gap)(const struct cpu_shape *s, const float *x, float *y, int n0, int n1);
     void (*gap_grad)(const struct cpu_shape *s, const float *dy, float *dx, int n0, int n1);
-    /* The same function forward (x, y) and backward (dy, dx). */
+    /* y = x * s, s a number for each row and channel; dx = dy * s, ds = the sum of dy * x. */
+    void (*scale)(const struct cpu_shape *shape, const float *x, const float *s, float *y, int n0,
+                  int n1);
+    void (*scale_grad)(const struct cpu_shape *shape, const float *x, const float *dy, float *ds,
+                       int n0, int n1);
+    /* Rows n0 .. n1 of y. */
     void (*dropout)(const struct cpu_dropout *a, const float *x, float *y, int n0, int n1);
+    /* Rows n0 .. n1 of dx, which may be dy with one sample. */
+    void (*dropout_grad)(const struct cpu_dropout *a, const float *dy, float *dx, int n0, int n1);
 };
 
 /* The best one for this CPU whose vectors have at most so many floats; a block must be a multiple

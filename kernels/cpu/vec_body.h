@@ -125,6 +125,19 @@ static void adamw(const struct kn_optim_step *s, const float *g, float *restrict
 
 /* ---- pooling, dropout ---- */
 
+/* The window at (oy, ox): taps kernel[0] .. kernel[1] of each axis lie inside; at: the first of them. */
+struct window {
+    int y0, y1, x0, x1;
+};
+
+INLINE struct window window_at(const struct cpu_pool_args *a, int oy, int ox)
+{
+    int y = oy * a->stride - a->pad, x = ox * a->stride - a->pad;
+
+    return (struct window){y < 0 ? 0 : y, y + a->kernel > a->s.h ? a->s.h : y + a->kernel,
+                           x < 0 ? 0 : x, x + a->kernel > a->s.w ? a->s.w : x + a->kernel};
+}
+
 static void pool(const struct cpu_pool_args *a, int n0, int n1)
 {
     int block = a->s.block, w = a->s.w;
@@ -134,14 +147,14 @@ static void pool(const struct cpu_pool_args *a, int n0, int n1)
         for (int lane = 0; lane < block; lane += VEC_LANES)
             for (int oy = 0; oy < a->oh; oy++)
                 for (int ox = 0; ox < a->ow; ox++) {
-                    const float *x = a->x + r * in + lane +
-                                     ((size_t)oy * a->stride * w + (size_t)ox * a->stride) * block;
-                    vf m = load(x);
+                    struct window k = window_at(a, oy, ox);
+                    const float *x = a->x + r * in + lane;
+                    vf m = load(x + ((size_t)k.y0 * w + k.x0) * block);
                     vi f;
 
-                    for (int ky = 0; ky < a->kernel; ky++)
-                        for (int kx = 0; kx < a->kernel; kx++)
-                            m = larger(m, load(x + ((size_t)ky * w + kx) * block), &f);
+                    for (int y = k.y0; y < k.y1; y++)
+                        for (int i = k.x0; i < k.x1; i++)
+                            m = larger(m, load(x + ((size_t)y * w + i) * block), &f);
                     store(a->y + r * out + ((size_t)oy * a->ow + ox) * block + lane, m);
                 }
 }
@@ -157,15 +170,14 @@ static void pool_grad(const struct cpu_pool_args *a, int n0, int n1)
         for (int lane = 0; lane < block; lane += VEC_LANES)
             for (int oy = 0; oy < a->oh; oy++)
                 for (int ox = 0; ox < a->ow; ox++) {
-                    size_t at = r * in + lane +
-                                ((size_t)oy * a->stride * w + (size_t)ox * a->stride) * block;
+                    struct window k = window_at(a, oy, ox);
                     size_t o = r * out + ((size_t)oy * a->ow + ox) * block + lane;
                     vf m = load(a->y + o), d = load(a->dy + o);
                     vi done = (vi){0};
 
-                    for (int ky = 0; ky < a->kernel; ky++)
-                        for (int kx = 0; kx < a->kernel; kx++) {
-                            size_t i = at + ((size_t)ky * w + kx) * block;
+                    for (int y = k.y0; y < k.y1; y++)
+                        for (int x = k.x0; x < k.x1; x++) {
+                            size_t i = r * in + ((size_t)y * w + x) * block + lane;
                             vi here = (load(a->x + i) == m) & ~done;
 
                             store(a->dx + i, load(a->dx + i) + clear(d, ~here));
@@ -201,11 +213,24 @@ static void gap_grad(const struct cpu_shape *s, const float *dy, float *dx, int 
         }
 }
 
+/* The factors of four neighbouring channels of a pixel. */
+struct four {
+    float at[4];
+};
+
+INLINE struct four dropout_factors(const struct cpu_dropout *a, uint32_t threshold, uint32_t quad)
+{
+    struct kn_u4 h = kn_dropout_words(a->seed, a->fold, a->layer, a->step, quad);
+    float scale = 1.0f / (1.0f - a->rate);
+
+    return (struct four){{h.x < threshold ? 0.0f : scale, h.y < threshold ? 0.0f : scale,
+                          h.z < threshold ? 0.0f : scale, h.w < threshold ? 0.0f : scale}};
+}
+
 static void dropout(const struct cpu_dropout *a, const float *x, float *y, int n0, int n1)
 {
     uint32_t threshold = kn_dropout_threshold(a->rate);
     uint32_t quads = ((uint32_t)a->c + 3) / 4, pixels = (uint32_t)a->s.h * (uint32_t)a->s.w;
-    float scale = 1.0f / (1.0f - a->rate);
     int block = a->s.block;
 
     for (int n = n0; n < n1; n++)
@@ -213,15 +238,118 @@ static void dropout(const struct cpu_dropout *a, const float *x, float *y, int n
             for (uint32_t p = 0; p < pixels; p++)
                 for (int q = 0; q < block / 4; q++) {
                     uint32_t quad = ((uint32_t)n * pixels + p) * quads + (uint32_t)(b * block / 4 + q);
-                    size_t at = (((size_t)n * a->s.blocks + b) * pixels + p) * block + 4 * q;
-                    struct kn_u4 h;
+                    size_t in = ((size_t)b * pixels + p) * block + 4 * q;
+                    size_t row = (size_t)a->s.blocks * pixels * block;
+                    const float *from = x + (size_t)(n / a->samples) * row + in;
+                    float *to = y + (size_t)n * row + in;
+                    struct four f = dropout_factors(a, threshold, quad);
 
-                    h = kn_dropout_words(a->seed, a->fold, a->layer, a->step, quad);
-                    y[at + 0] = h.x < threshold ? 0.0f : x[at + 0] * scale;
-                    y[at + 1] = h.y < threshold ? 0.0f : x[at + 1] * scale;
-                    y[at + 2] = h.z < threshold ? 0.0f : x[at + 2] * scale;
-                    y[at + 3] = h.w < threshold ? 0.0f : x[at + 3] * scale;
+                    for (int i = 0; i < 4; i++)
+                        to[i] = f.at[i] == 0.0f ? 0.0f : from[i] * f.at[i];
                 }
+}
+
+static void dropout_grad(const struct cpu_dropout *a, const float *dy, float *dx, int n0, int n1)
+{
+    uint32_t threshold = kn_dropout_threshold(a->rate);
+    uint32_t quads = ((uint32_t)a->c + 3) / 4, pixels = (uint32_t)a->s.h * (uint32_t)a->s.w;
+    size_t row = (size_t)a->s.blocks * pixels * (size_t)a->s.block;
+    int block = a->s.block;
+
+    for (int n = n0; n < n1; n++)
+        for (int b = 0; b < a->s.blocks; b++)
+            for (uint32_t p = 0; p < pixels; p++)
+                for (int q = 0; q < block / 4; q++) {
+                    size_t in = ((size_t)b * pixels + p) * block + 4 * q;
+                    float sum[4] = {0};
+
+                    for (int s = 0; s < a->samples; s++) {
+                        uint32_t out = (uint32_t)(n * a->samples + s);
+                        uint32_t quad = (out * pixels + p) * quads + (uint32_t)(b * block / 4 + q);
+                        struct four f = dropout_factors(a, threshold, quad);
+
+                        for (int i = 0; i < 4; i++)
+                            sum[i] += f.at[i] == 0.0f ? 0.0f : dy[out * row + in + i] * f.at[i];
+                    }
+                    memcpy(dx + (size_t)n * row + in, sum, sizeof(sum));
+                }
+}
+
+/* ---- activations, factors ---- */
+
+#define ACT_LOOP(KIND, FORMULA)                                     \
+    case KIND:                                                      \
+        _Pragma("omp simd") for (size_t i = 0; i < n; i++) FORMULA; \
+        break
+
+static void act(enum kn_act_kind kind, const float *x, float *y, size_t n)
+{
+    switch (kind) {
+        ACT_LOOP(KN_SILU, y[i] = kn_act(KN_SILU, x[i]));
+        ACT_LOOP(KN_HARDSWISH, y[i] = kn_act(KN_HARDSWISH, x[i]));
+        ACT_LOOP(KN_HARDSIGMOID, y[i] = kn_act(KN_HARDSIGMOID, x[i]));
+        ACT_LOOP(KN_SIGMOID, y[i] = kn_act(KN_SIGMOID, x[i]));
+    default:
+        for (size_t i = 0; i < n; i++)
+            y[i] = kn_act(KN_GELU, x[i]);
+    }
+}
+
+static void act_grad(enum kn_act_kind kind, const float *x, const float *dy, float *dx, size_t n)
+{
+    switch (kind) {
+        ACT_LOOP(KN_SILU, dx[i] = dy[i] * kn_act_slope(KN_SILU, x[i]));
+        ACT_LOOP(KN_HARDSWISH, dx[i] = dy[i] * kn_act_slope(KN_HARDSWISH, x[i]));
+        ACT_LOOP(KN_HARDSIGMOID, dx[i] = dy[i] * kn_act_slope(KN_HARDSIGMOID, x[i]));
+        ACT_LOOP(KN_SIGMOID, dx[i] = dy[i] * kn_act_slope(KN_SIGMOID, x[i]));
+    default:
+        for (size_t i = 0; i < n; i++)
+            dx[i] = dy[i] * kn_act_slope(KN_GELU, x[i]);
+    }
+}
+
+static void times(const float *x, float factor, float *y, size_t n)
+{
+    if (factor == 0.0f) { /* dropped, whatever is in it */
+        memset(y, 0, n * sizeof(*y));
+        return;
+    }
+    EACH_VECTOR(n, i, store(y + i, load(x + i) * factor), y[i] = x[i] * factor);
+}
+
+static void scale(const struct cpu_shape *shape, const float *x, const float *s, float *y, int n0,
+                  int n1)
+{
+    size_t pixels = (size_t)shape->h * shape->w, block = (size_t)shape->block;
+
+    for (size_t r = (size_t)n0 * shape->blocks; r < (size_t)n1 * shape->blocks; r++)
+        for (size_t lane = 0; lane < block; lane += VEC_LANES) {
+            vf factor = load(s + r * block + lane);
+
+            for (size_t i = 0; i < pixels; i++) {
+                size_t at = (r * pixels + i) * block + lane;
+
+                store(y + at, load(x + at) * factor);
+            }
+        }
+}
+
+static void scale_grad(const struct cpu_shape *shape, const float *x, const float *dy, float *ds,
+                       int n0, int n1)
+{
+    size_t pixels = (size_t)shape->h * shape->w, block = (size_t)shape->block;
+
+    for (size_t r = (size_t)n0 * shape->blocks; r < (size_t)n1 * shape->blocks; r++)
+        for (size_t lane = 0; lane < block; lane += VEC_LANES) {
+            vf sum = zero();
+
+            for (size_t i = 0; i < pixels; i++) {
+                size_t at = (r * pixels + i) * block + lane;
+
+                sum += load(x + at) * load(dy + at);
+            }
+            store(ds + r * block + lane, sum);
+        }
 }
 
 const struct cpu_vec VEC_TABLE = {
@@ -241,4 +369,10 @@ const struct cpu_vec VEC_TABLE = {
     .gap = gap,
     .gap_grad = gap_grad,
     .dropout = dropout,
+    .dropout_grad = dropout_grad,
+    .act = act,
+    .act_grad = act_grad,
+    .times = times,
+    .scale = scale,
+    .scale_grad = scale_grad,
 };

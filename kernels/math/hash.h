@@ -35,7 +35,7 @@ HPO_HD struct kn_u4 kn_pcg4d(struct kn_u4 v)
 }
 
 /* Purposes keep the streams of one seed apart. */
-enum kn_purpose { KN_FOR_AUGMENT = 1, KN_FOR_DROPOUT = 2 };
+enum kn_purpose { KN_FOR_AUGMENT = 1, KN_FOR_DROPOUT = 2, KN_FOR_DROP_PATH = 3 };
 
 /* Four words named by (seed, purpose, fold, time, place): time is the epoch or the step, place the
  * image or the element. The seed is folded in twice, so that both of its halves count. */

@@ -49,7 +49,7 @@ static void trains(void **state)
         struct tiny t;
 
         tiny_init(&t, 12, 2, 16, 2);
-        tiny_config(&t, model_registry[i]->plugin.name, "sgd lr=0.01", 3, 1);
+        tiny_config(&t, model_registry[i]->plugin.name, "sgd lr=1e-6", 3, 1);
         assert_int_equal(tr_session_open(cpu, 0, 1, &s, NULL), 0);
         for (int k = 0; k < 2; k++) {
             struct tr_job job = tiny_job(&t, TR_FOLD_FIRST);

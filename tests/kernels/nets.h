@@ -26,7 +26,7 @@ static inline void net_convnet(struct kn_net *n, int size, int width, int stages
         }
         snprintf(name, sizeof(name), "stage%d.pool", s);
         if (s + 1 < stages)
-            t = kn_max_pool(n, name, t, 2, 2);
+            t = kn_max_pool(n, name, t, 2, 2, 0);
     }
     t = kn_global_avg_pool(n, "avgpool", t);
     if (dropout > 0)
@@ -107,11 +107,11 @@ static inline void net_zoo(struct kn_net *n, int size, int width, int classes)
     u = kn_conv2d(n, "b", t, width, 3, 1, 1, true, KN_INIT_DEFAULT);
     u = kn_batch_norm(n, "b.bn", u);
     t = kn_add(n, "add1", u, t);
-    t = kn_max_pool(n, "pool1", t, 3, 2);
+    t = kn_max_pool(n, "pool1", t, 3, 2, 0);
     u = kn_add(n, "add2", t, t);
     u = kn_relu(n, "add2.relu", u);
     u = kn_batch_norm(n, "c.bn", u);
-    u = kn_max_pool(n, "pool2", u, 2, 2);
+    u = kn_max_pool(n, "pool2", u, 2, 2, 0);
     t = kn_conv2d(n, "d", t, width + 3, 2, 2, 0, false, KN_INIT_DEFAULT);
     u = kn_conv2d(n, "e", u, width + 3, 1, 1, 0, true, KN_INIT_DEFAULT);
     t = kn_add(n, "add3", t, u);

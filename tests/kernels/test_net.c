@@ -24,7 +24,7 @@ static void test_shapes(void **s)
     assert_int_equal(n.tensor[t].w, 16);
     t = kn_batch_norm(&n, "bn", t);
     t = kn_relu(&n, "relu", t);
-    t = kn_max_pool(&n, "pool", t, 3, 2);
+    t = kn_max_pool(&n, "pool", t, 3, 2, 0);
     assert_int_equal(n.tensor[t].h, 8);
     assert_int_equal(n.tensor[t].w, 7);
     t = kn_flatten(&n, "flatten", t);
@@ -69,7 +69,7 @@ static void test_mistakes(void **s)
     int t;
 
     kn_net_init(&n, 3, 4, 4, 2);
-    t = kn_max_pool(&n, "pool", 0, 5, 1);
+    t = kn_max_pool(&n, "pool", 0, 5, 1, 0);
     t = kn_conv2d(&n, "later", t, 1 << 30, 3, 1, 1, false, KN_INIT_DEFAULT);
     kn_linear(&n, "fc", t, 2, true);
     refused(&n, "pool"); /* the first failure, not what follows from it */

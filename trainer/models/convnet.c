@@ -1,13 +1,11 @@
 /* A plain convolutional network in the manner of VGG: stages of two 3x3 convolutions with batch
  * norm and ReLU, the width doubling and the picture halving from stage to stage, then global
  * average pooling, dropout and a linear layer. */
-#include <stdio.h>
-
-#include "trainer/model.h"
+#include "trainer/models/parts.h"
 
 struct convnet {
     int width, stages;
-    double dropout;
+    struct model_head head;
 };
 
 static int conv_bn_relu(struct kn_net *n, int stage, int i, int in, int channels)
@@ -39,13 +37,13 @@ static void build(const void *opts, const struct model_input *in, struct kn_net 
     for (int stage = 0; stage < o->stages; stage++) {
         if (stage) {
             snprintf(name, sizeof(name), "stage%d.pool", stage - 1);
-            t = kn_max_pool(ret, name, t, 2, 2);
+            t = kn_max_pool(ret, name, t, 2, 2, 0);
         }
         for (int i = 0; i < 2; i++)
             t = conv_bn_relu(ret, stage, i, t, o->width << stage);
     }
     t = kn_global_avg_pool(ret, "avgpool", t);
-    t = kn_dropout(ret, "dropout", t, (float)o->dropout);
+    t = kn_dropout_samples(ret, "dropout", t, (float)o->head.dropout, o->head.samples);
     kn_linear(ret, "fc", t, in->classes, true);
 }
 
@@ -54,8 +52,7 @@ static const struct hpo_opt options[] = {
             "channels of the first stage; each further stage has twice as many"),
     HPO_OPT(INT, struct convnet, stages, "stages", "3", 1, 6, 0,
             "stages of two convolutions; between two the picture is halved"),
-    HPO_OPT(REAL, struct convnet, dropout, "dropout", "0.0", 0, 1, HPO_OPT_MAX_OPEN,
-            "share of the features dropped before the last layer"),
+    HEAD_OPTS(struct convnet, head, "0.0"),
     {0},
 };
 

@@ -4,12 +4,20 @@
  * Names, the projection shortcut (1x1 convolution and batch norm) and the initial weights are
  * torchvision's. The paper's own shortcut for this form pads with zeros; the projection has 0.5 %
  * more weights and is what torchvision's BasicBlock does. */
-#include <stdio.h>
-
-#include "trainer/model.h"
+#include "trainer/models/parts.h"
 
 struct resnet {
     int depth, width;
+    double stochastic_depth;
+    struct model_head head;
+};
+
+struct block {
+    const char *path;
+    int in, channels, stride;
+    bool project;
+    int rate; /* of stochastic depth; -1: none */
+    float fraction;
 };
 
 static int conv_bn(struct kn_net *n, const char *conv, const char *bn, int in, int channels,
@@ -20,36 +28,31 @@ static int conv_bn(struct kn_net *n, const char *conv, const char *bn, int in, i
     return kn_batch_norm(n, bn, in);
 }
 
-static int basic_block(struct kn_net *n, const char *path, int in, int channels, int stride,
-                       bool project)
+static int basic_block(struct kn_net *n, const struct block *b)
 {
     char conv[KN_NAME], bn[KN_NAME];
-    int t, shortcut = in;
+    int t, shortcut = b->in;
 
-    snprintf(conv, sizeof(conv), "%s.conv1", path);
-    snprintf(bn, sizeof(bn), "%s.bn1", path);
-    t = conv_bn(n, conv, bn, in, channels, 3, stride);
-    snprintf(conv, sizeof(conv), "%s.relu1", path);
-    t = kn_relu(n, conv, t);
-    snprintf(conv, sizeof(conv), "%s.conv2", path);
-    snprintf(bn, sizeof(bn), "%s.bn2", path);
-    t = conv_bn(n, conv, bn, t, channels, 3, 1);
-    if (project) {
-        snprintf(conv, sizeof(conv), "%s.downsample.0", path);
-        snprintf(bn, sizeof(bn), "%s.downsample.1", path);
-        shortcut = conv_bn(n, conv, bn, in, channels, 1, stride);
-    }
-    snprintf(conv, sizeof(conv), "%s.add", path);
-    t = kn_add(n, conv, t, shortcut);
-    snprintf(conv, sizeof(conv), "%s.relu2", path);
-    return kn_relu(n, conv, t);
+    t = conv_bn(n, model_name(conv, b->path, "conv1"), model_name(bn, b->path, "bn1"), b->in,
+                b->channels, 3, b->stride);
+    t = kn_relu(n, model_name(conv, b->path, "relu1"), t);
+    t = conv_bn(n, model_name(conv, b->path, "conv2"), model_name(bn, b->path, "bn2"), t,
+                b->channels, 3, 1);
+    if (b->project)
+        shortcut =
+            conv_bn(n, model_name(conv, b->path, "downsample.0"),
+                    model_name(bn, b->path, "downsample.1"), b->in, b->channels, 1, b->stride);
+    if (b->rate >= 0)
+        t = kn_drop_path(n, model_name(conv, b->path, "drop_path"), t, b->rate, b->fraction);
+    t = kn_add(n, model_name(conv, b->path, "add"), t, shortcut);
+    return kn_relu(n, model_name(conv, b->path, "relu2"), t);
 }
 
 static void build(const void *opts, const struct model_input *in, struct kn_net *ret)
 {
     const struct resnet *o = opts;
+    int t, n = (o->depth - 2) / 6, rate = -1;
     char path[32];
-    int t;
 
     if ((o->depth - 2) % 6 && !ret->rc) {
         int below = o->depth - (o->depth - 2) % 6;
@@ -60,16 +63,27 @@ static void build(const void *opts, const struct model_input *in, struct kn_net 
                            below, below + 6, o->depth);
         return;
     }
+    if (o->stochastic_depth > 0)
+        rate = kn_rate(ret, "stochastic_depth", (float)o->stochastic_depth);
     t = conv_bn(ret, "conv1", "bn1", 0, o->width, 3, 1);
     t = kn_relu(ret, "relu", t);
     for (int layer = 0; layer < 3; layer++)
-        for (int block = 0; block < (o->depth - 2) / 6; block++) {
-            bool first = layer && !block; /* where the width doubles and the picture halves */
+        for (int i = 0; i < n; i++) {
+            bool first = layer && !i; /* where the width doubles and the picture halves */
 
-            snprintf(path, sizeof(path), "layer%d.%d", layer + 1, block);
-            t = basic_block(ret, path, t, o->width << layer, first ? 2 : 1, first);
+            snprintf(path, sizeof(path), "layer%d.%d", layer + 1, i);
+            t = basic_block(
+                ret, &(struct block){.path = path,
+                                     .in = t,
+                                     .channels = o->width << layer,
+                                     .stride = first ? 2 : 1,
+                                     .project = first,
+                                     .rate = rate,
+                                     .fraction = (float)(layer * n + i + 1) / (float)(3 * n)});
         }
     t = kn_global_avg_pool(ret, "avgpool", t);
+    if (o->head.dropout > 0)
+        t = kn_dropout_samples(ret, "dropout", t, (float)o->head.dropout, o->head.samples);
     kn_linear(ret, "fc", t, in->classes, true);
 }
 
@@ -78,6 +92,10 @@ static const struct hpo_opt options[] = {
             "weight layers, 6n + 2: 8, 14, 20, 26, 32, 44, 56, 110, ..."),
     HPO_OPT(INT, struct resnet, width, "width", "16", 1, 2048, 0,
             "channels of the first group of blocks; the next two have 2 and 4 times as many"),
+    HPO_OPT(REAL, struct resnet, stochastic_depth, "stochastic_depth", "0.0", 0, 1,
+            HPO_OPT_MAX_OPEN,
+            "share of the images for which the last block is skipped; earlier blocks less"),
+    HEAD_OPTS(struct resnet, head, "0.0"),
     {0},
 };
 

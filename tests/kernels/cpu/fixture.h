@@ -167,7 +167,7 @@ static inline void build_odd(struct kn_net *n)
     int t, u;
 
     kn_net_init(n, 3, 11, 11, 4);
-    t = kn_max_pool(n, "p", 0, 2, 2);
+    t = kn_max_pool(n, "p", 0, 2, 2, 0);
     t = kn_batch_norm(n, "bn", t);
     u = kn_conv2d(n, "c", t, 3, 3, 1, 1, false, KN_INIT_DEFAULT);
     u = kn_batch_norm(n, "bn2", u);
@@ -197,10 +197,63 @@ static inline void build_shared(struct kn_net *n)
     u = kn_add(n, "add2", u, t);
     u = kn_batch_norm(n, "d.bn", u);
     u = kn_relu(n, "d.relu", u);
-    u = kn_max_pool(n, "pool", u, 2, 2);
+    u = kn_max_pool(n, "pool", u, 2, 2, 0);
     u = kn_global_avg_pool(n, "gap", u);
     u = kn_dropout(n, "drop", u, 0.5f);
     kn_linear(n, "fc", u, 3, true);
+}
+
+/* An inverted residual with squeeze-and-excite, as EfficientNet and MobileNet have it: depthwise
+ * convolutions, activations, stochastic depth, a padded pool; several samples of the head's dropout. */
+static inline void net_mobile(struct kn_net *n, enum kn_act_kind act, enum kn_act_kind gate,
+                              int samples)
+{
+    int t, u, v, rate;
+
+    kn_net_init(n, 3, 15, 15, 4);
+    rate = kn_rate(n, "depth", 0.3f);
+    t = kn_conv2d(n, "stem", 0, 11, 3, 1, 1, false, KN_INIT_DEFAULT);
+    t = kn_batch_norm_with(n, "stem.bn", t, 1e-3f, 0.01f);
+    t = kn_act_layer(n, "stem.act", t, act);
+    t = kn_max_pool(n, "pool", t, 3, 2, 1);
+    u = kn_conv2d(n, "expand", t, 21, 1, 1, 0, false, KN_INIT_DEFAULT);
+    u = kn_batch_norm(n, "expand.bn", u);
+    u = kn_act_layer(n, "expand.act", u, act);
+    u = kn_depthwise(n, "dw", u, 5, 1, 2, false, KN_INIT_DEFAULT);
+    u = kn_batch_norm(n, "dw.bn", u);
+    u = kn_act_layer(n, "dw.act", u, act);
+    v = kn_global_avg_pool(n, "se.pool", u);
+    v = kn_conv2d(n, "se.fc1", v, 5, 1, 1, 0, true, KN_INIT_DEFAULT);
+    v = kn_act_layer(n, "se.act", v, KN_SILU);
+    v = kn_conv2d(n, "se.fc2", v, 21, 1, 1, 0, true, KN_INIT_DEFAULT);
+    v = kn_act_layer(n, "se.gate", v, gate);
+    u = kn_scale(n, "se.scale", u, v);
+    u = kn_conv2d(n, "project", u, 11, 1, 1, 0, false, KN_INIT_DEFAULT);
+    u = kn_batch_norm(n, "project.bn", u);
+    u = kn_drop_path(n, "path", u, rate, 0.5f);
+    t = kn_add(n, "add", t, u);
+    t = kn_depthwise(n, "dw2", t, 3, 2, 1, true, KN_INIT_DEFAULT);
+    t = kn_act_layer(n, "dw2.act", t, act);
+    t = kn_global_avg_pool(n, "gap", t);
+    t = kn_dropout_samples(n, "drop", t, 0.4f, samples);
+    t = kn_linear(n, "fc1", t, 13, true);
+    t = kn_act_layer(n, "fc1.act", t, act);
+    kn_linear(n, "fc", t, 4, true);
+}
+
+static inline void build_mobile(struct kn_net *n)
+{
+    net_mobile(n, KN_SILU, KN_SIGMOID, 1);
+}
+
+static inline void build_mobile_hard(struct kn_net *n)
+{
+    net_mobile(n, KN_HARDSWISH, KN_HARDSIGMOID, 3);
+}
+
+static inline void build_mobile_gelu(struct kn_net *n)
+{
+    net_mobile(n, KN_GELU, KN_SIGMOID, 5);
 }
 
 #endif

@@ -104,6 +104,13 @@ static void test_gradients_zoo(void **s)
     gradients_of(build_shared, 8, 3, 9, 1, 1);
 }
 
+static void test_gradients_mobile(void **s)
+{
+    gradients_of(build_mobile, 15, 4, 6, 2, 0);
+    gradients_of(build_mobile_hard, 15, 4, 7, 3, 2);
+    gradients_of(build_mobile_gelu, 15, 4, 5, 1, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +118,7 @@ int main(void)
         cmocka_unit_test(test_gradients_resnet),
         cmocka_unit_test(test_gradients_mlp),
         cmocka_unit_test(test_gradients_zoo),
+        cmocka_unit_test(test_gradients_mobile),
     };
 
     pid_t child = fork();

@@ -164,7 +164,7 @@ static void test_pools(void **s)
     float *x = noise(1, COUNT), *dy = noise(2, COUNT), *want = xcalloc(COUNT, 4);
     float *got = xcalloc(COUNT, 4), *y = xcalloc(COUNT, 4);
     struct cpu_shape shape = {BLOCKS, BLOCK, SIDE_H, SIDE_W};
-    struct cpu_dropout d = {shape, CHANNELS - 3, 0.4f, 77, 2, 1, 9};
+    struct cpu_dropout d = {shape, CHANNELS - 3, 1, 0.4f, 77, 2, 1, 9};
 
     for (int i = 1; i < n_sets; i++) {
         const struct cpu_vec *v = set[i], *w = set[0];

@@ -44,7 +44,8 @@ struct kn_hyper {
     struct kn_augment augment;
     struct kn_loss loss;
     struct kn_optim optim; /* optim.kind must be the plan's */
-    float rates[KN_MAX_RATES]; /* dropout */
+    float rates[KN_MAX_RATES]; /* dropout, stochastic depth */
+    const float *class_weights; /* one a class, copied by set_hyper; NULL: all 1 */
     uint64_t seed;             /* of augmentation and dropout: the study's, not the trial's */
     int fold;
 };
@@ -60,6 +61,10 @@ struct kn_plan_desc {
     bool exact; /* direct convolutions only: parity tests compare with them */
     double steps; /* that it is likely to train, 0: nobody knows. Many make it worth while to measure
                      algorithms first */
+    bool averaged;   /* keeps moving averages of weights and statistics; evaluations use them */
+    bool accumulate; /* steps of several batches: kn_batch.micros may be above 1 */
+    int freeze;      /* operations before this one keep their weights, and their batch norms work
+                        with running statistics as in evaluation, and leave them alone */
 };
 
 /* The training state of one model in canonical order; see kernels/net.h. */
@@ -67,6 +72,17 @@ struct kn_state {
     float *weights;             /* net->n_weights */
     float *buffers;             /* net->n_buffers */
     float *slots[KN_MAX_SLOTS]; /* net->n_weights each; kn_optim_slots(kind) of them */
+    float *average_weights, *average_buffers; /* of a plan that is `averaged`; else unused */
+};
+
+/* Images of a batch mixed with each other: row i with row n - 1 - i (timm's pairing). Mixup: lambda
+ * of the one, 1 - lambda of the other; CutMix: rows y0 .. y1, columns x0 .. x1 are the other's, and
+ * lambda is the share that is not. Labels are mixed likewise. */
+enum kn_mix_kind { KN_MIX_NONE, KN_MIXUP, KN_CUTMIX };
+struct kn_mix {
+    enum kn_mix_kind kind;
+    float lambda;
+    int y0, y1, x0, x1;
 };
 
 /* One model's share of a training step. */
@@ -76,6 +92,14 @@ struct kn_batch {
     uint32_t epoch;       /* names the augmentation */
     uint32_t step;        /* optimizer steps done before, from 0; names the dropout mask */
     float lr;
+    float momentum; /* of this step; 0: the optimizer's own. With Adam and its kin: beta1 */
+    struct kn_mix mix;
+    int micro, micros; /* batch `micro` of `micros` that make one step: gradients are the mean over
+                          them, weights change at the last. 0, 0 as well as 0, 1: the plain case */
+    float average;     /* averaged: after the step average <- average * this + (1 - this) * now, of
+                          weights and statistics; 1 leaves it, 0 copies. At the last micro-batch */
+    int estimate;      /* averaged; not 0: nothing is trained. A forward pass as in training, but
+                          with the average weights, moves their statistics by 1 / estimate */
 };
 
 /* A backend fills these in; see the functions below for the contracts. */
@@ -87,6 +111,7 @@ struct kn_plan {
     const struct kn_net *net;
     int batch, eval_batch, models;
     enum kn_optim_kind optim;
+    bool averaged, accumulate;
 };
 
 struct kn_backend_ops {

@@ -13,6 +13,9 @@ int kn_check_desc(const struct kn_plan_desc *d, int h, int w, int classes, struc
                         d->batch, d->eval_batch, d->models, d->threads);
     if ((unsigned)d->optim >= KN_N_OPTIMS)
         return hpo_fail(err, HPO_ECONFIG, "unknown optimizer %d", (int)d->optim);
+    if (d->freeze < 0 || d->freeze >= d->net->n_ops)
+        return hpo_fail(err, HPO_ECONFIG, "%d of %d operations cannot be frozen", d->freeze,
+                        d->net->n_ops);
     if (d->net->rc || !d->net->n_weights)
         return hpo_fail(err, HPO_ECONFIG, "the network has nothing to train");
     if (h && (in->c != 3 || in->h != h || in->w != w || d->net->classes != classes))
@@ -42,6 +45,10 @@ int kn_check_hyper(const struct kn_plan *p, const struct kn_hyper *h, struct hpo
         if (!(h->std[c] > 0) || !isfinite(h->mean[c]))
             return hpo_fail(err, HPO_ECONFIG, "channel %d: mean %g, deviation %g", c,
                             (double)h->mean[c], (double)h->std[c]);
+    for (int c = 0; h->class_weights && c < p->net->classes; c++)
+        if (!(h->class_weights[c] > 0) || !isfinite(h->class_weights[c]))
+            return hpo_fail(err, HPO_ECONFIG, "class %d has the weight %g", c,
+                            (double)h->class_weights[c]);
     if (h->augment.crop_padding < 0 || h->augment.crop_padding > 1 << 14)
         return hpo_fail(err, HPO_ECONFIG, "a crop padding of %d", h->augment.crop_padding);
     return HPO_OK;
@@ -56,6 +63,25 @@ static int check_rows(const int32_t *index, int n, int64_t images, struct hpo_er
     return HPO_OK;
 }
 
+static int check_step(const struct kn_plan *p, const struct kn_batch *b, struct hpo_err *err)
+{
+    const struct kn_tensor *in = &p->net->tensor[0];
+    const struct kn_mix *x = &b->mix;
+
+    if (b->micros < 0 || b->micro < 0 || b->micro > b->micros || (b->micros && b->micro == b->micros) ||
+        (b->micros > 1 && !p->accumulate))
+        return hpo_fail(err, HPO_ECONFIG, "batch %d of %d of a step", b->micro, b->micros);
+    if (!(b->average >= 0 && b->average <= 1) || b->estimate < 0 || (b->estimate && !p->averaged))
+        return hpo_fail(err, HPO_ECONFIG, "an average of decay %g, estimate %d", (double)b->average,
+                        b->estimate);
+    if (x->kind != KN_MIX_NONE && !(x->lambda >= 0 && x->lambda <= 1))
+        return hpo_fail(err, HPO_ECONFIG, "images mixed by %g", (double)x->lambda);
+    if (x->kind == KN_CUTMIX && (x->y0 < 0 || x->y0 > x->y1 || x->y1 > in->h || x->x0 < 0 ||
+                                 x->x0 > x->x1 || x->x1 > in->w))
+        return hpo_fail(err, HPO_ECONFIG, "a box outside of the image");
+    return HPO_OK;
+}
+
 int kn_check_train(const struct kn_plan *p, const struct kn_batch *batch, int64_t images,
                    struct hpo_err *err)
 {
@@ -67,6 +93,8 @@ int kn_check_train(const struct kn_plan *p, const struct kn_batch *batch, int64_
                           batch[m].n, p->batch);
         else
             rc = check_rows(batch[m].index, batch[m].n, images, err);
+        if (!rc && batch[m].n)
+            rc = check_step(p, &batch[m], err);
     }
     return rc;
 }

@@ -1,4 +1,6 @@
 /* The cpu backend: oneDNN for convolutions and linear layers, our own loops for the rest. */
+#include <string.h>
+
 #include "kernels/check.h"
 #include "kernels/cpu/plan.h"
 
@@ -32,6 +34,11 @@ static int set_hyper(struct kn_plan *plan, int model, const struct kn_hyper *h, 
     if (kn_check_hyper(plan, h, err))
         return HPO_ECONFIG;
     m->hyper = *h;
+    m->class_weights = h->class_weights ? m->weights_room : NULL;
+    if (h->class_weights)
+        memcpy(m->weights_room, h->class_weights,
+               sizeof(*m->weights_room) * (size_t)plan->net->classes);
+    m->hyper.class_weights = m->class_weights;
     m->version++;
     for (int c = 0; c < 3; c++)
         for (int v = 0; v < 256; v++)

@@ -224,23 +224,3 @@ int cpu_backward(struct cpu_runner *r, struct cpu_model *m, const float *x, uint
     }
     return rc;
 }
-
-void cpu_update(struct cpu_runner *r, struct cpu_model *m, float lr, uint32_t step)
-{
-    const struct cpu_vec *v = r->p->dev->vec;
-    struct kn_optim_step s = kn_optim_begin(&m->hyper.optim, lr, step);
-    int threads = r->p->threads;
-    size_t n = r->p->n_w / 16;
-    bool adamw = r->p->base.optim == KN_ADAMW;
-
-#pragma omp parallel for schedule(static, 1) num_threads(threads)
-    for (int t = 0; t < threads; t++) {
-        size_t i = n * (size_t)t / (size_t)threads * 16;
-        size_t count = n * (size_t)(t + 1) / (size_t)threads * 16 - i;
-
-        if (adamw)
-            v->adamw(&s, m->g + i, m->w + i, m->slot[0] + i, m->slot[1] + i, count);
-        else
-            v->sgd(&s, m->g + i, m->w + i, m->slot[0] + i, count);
-    }
-}

@@ -25,9 +25,10 @@ static int plan_draft(struct cpu_dev *d, const struct kn_plan_desc *desc, struct
     int rc;
 
     p->base = (struct kn_plan){&kn_backend_cpu, desc->net, desc->batch, desc->eval_batch,
-                               desc->models, desc->optim};
+                               desc->models, desc->optim, desc->averaged, desc->accumulate};
     p->dev = d;
     p->exact = desc->exact;
+    p->freeze = desc->freeze;
     p->threads = desc->threads ? desc->threads : d->threads;
     p->n_runners = d->threads / p->threads;
     p->n_runners = p->n_runners < 1 ? 1 : p->n_runners;

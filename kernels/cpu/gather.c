@@ -55,8 +55,8 @@ static void put_image(const struct cpu_model *m, const struct target *t, const u
     }
 }
 
-void cpu_gather(const struct cpu_plan *p, const struct cpu_model *m, const int32_t *index, int first,
-                int last, bool augment, uint32_t epoch, float *x)
+static void put_rows(const struct cpu_plan *p, const struct cpu_model *m,
+                     const struct cpu_pick *pick, int first, int last, float *x)
 {
     const struct kn_images *im = p->images;
     const struct cpu_tensor *in = &p->tensor[0];
@@ -67,23 +67,72 @@ void cpu_gather(const struct cpu_plan *p, const struct cpu_model *m, const int32
     for (int n = first; n < last; n++) {
         struct kn_placement place = {0, 0, 0};
 
-        if (augment)
-            place = kn_place(m->hyper.augment, m->hyper.seed, m->hyper.fold, epoch,
-                             (uint32_t)index[n]);
+        if (pick->augment)
+            place = kn_place(m->hyper.augment, m->hyper.seed, m->hyper.fold, pick->epoch,
+                             (uint32_t)pick->index[n]);
         t.x = x + in->row * (size_t)n;
         if (!in->plain)
             memset(t.x, 0, sizeof(float) * in->row);
-        put_image(m, &t, im->pixels + (size_t)index[n] * pixels * 3, im->h, im->w, place);
+        put_image(m, &t, im->pixels + (size_t)pick->index[n] * pixels * 3, im->h, im->w, place);
     }
 }
 
-void cpu_gather_parallel(const struct cpu_plan *p, const struct cpu_model *m, const int32_t *index,
-                         int n, bool augment, uint32_t epoch, float *x)
+/* Two images become two mixtures, each the other's mirror image: in place. */
+static void mix_pair(const struct kn_mix *mix, float *a, float *b, size_t n)
 {
-    int threads = p->threads;
+    float l = mix->lambda;
+
+    for (size_t i = 0; i < n; i++) {
+        float u = a[i], v = b[i];
+
+        a[i] = mix->kind == KN_CUTMIX ? v : l * u + (1.0f - l) * v;
+        b[i] = mix->kind == KN_CUTMIX ? u : l * v + (1.0f - l) * u;
+    }
+}
+
+/* Pairs first .. last: row i and row n - 1 - i. */
+static void mix_rows(const struct cpu_plan *p, const struct cpu_pick *pick, int first, int last,
+                     float *x)
+{
+    const struct cpu_tensor *in = &p->tensor[0];
+    const struct kn_mix *mix = &pick->mix;
+    size_t block = in->plain ? 1 : (size_t)p->dev->block, planes = in->row / block /
+                   ((size_t)in->h * (size_t)in->w);
+
+    for (int i = first; i < last; i++) {
+        float *a = x + in->row * (size_t)i, *b = x + in->row * (size_t)(pick->n - 1 - i);
+
+        if (mix->kind == KN_MIXUP)
+            mix_pair(mix, a, b, in->row);
+        for (size_t c = 0; mix->kind == KN_CUTMIX && c < planes; c++)
+            for (int y = mix->y0; y < mix->y1; y++) {
+                size_t at = ((c * (size_t)in->h + (size_t)y) * (size_t)in->w + (size_t)mix->x0) *
+                            block;
+
+                mix_pair(mix, a + at, b + at, (size_t)(mix->x1 - mix->x0) * block);
+            }
+    }
+}
+
+void cpu_gather(const struct cpu_plan *p, const struct cpu_model *m, const struct cpu_pick *pick,
+                float *x)
+{
+    put_rows(p, m, pick, 0, pick->n, x);
+    if (pick->mix.kind != KN_MIX_NONE)
+        mix_rows(p, pick, 0, pick->n / 2, x);
+}
+
+void cpu_gather_parallel(const struct cpu_plan *p, const struct cpu_model *m,
+                         const struct cpu_pick *pick, float *x)
+{
+    int threads = p->threads, pairs = pick->n / 2;
 
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (int t = 0; t < threads; t++)
-        cpu_gather(p, m, index, cpu_part(n, t, threads), cpu_part(n, t + 1, threads), augment, epoch,
-                   x);
+        put_rows(p, m, pick, cpu_part(pick->n, t, threads), cpu_part(pick->n, t + 1, threads), x);
+    if (pick->mix.kind == KN_MIX_NONE)
+        return;
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+    for (int t = 0; t < threads; t++)
+        mix_rows(p, pick, cpu_part(pairs, t, threads), cpu_part(pairs, t + 1, threads), x);
 }

@@ -33,7 +33,7 @@ static void lower_tensors(struct cpu_plan *p)
         p->tensor[op->in].uses++;
         if (op->in2 >= 0)
             p->tensor[op->in2].uses++;
-        out->grad = op->weight >= 0 || p->tensor[op->in].grad ||
+        out->grad = (op->weight >= 0 && i >= p->freeze) || p->tensor[op->in].grad ||
                     (op->in2 >= 0 && p->tensor[op->in2].grad);
     }
     /* oneDNN's first-convolution kernels want 3 channels as 3, not as a padded block. */
@@ -143,6 +143,7 @@ static struct cpu_node *add_node(struct cpu_plan *p, const struct kn_op *op)
                            .conv = -1, .saved = -1, .scratch = -1, .scratch_back = -1,
                            .eval_scratch = -1, .weight_back = -1, .weight_diff = -1,
                            .part = {-1, -1}};
+    n->frozen = op - p->base.net->op < p->freeze;
     n->weight = offset_of(p, op->weight);
     n->bias = offset_of(p, op->bias);
     n->mean = offset_of(p, op->mean);

@@ -192,7 +192,7 @@ void cpu_plan_memory(struct cpu_plan *p)
     plan_eval(p);
     kn_bufs_place(&p->train);
     kn_bufs_place(&p->eval);
-    p->train.total = max_size(p->train.total, state_bytes(p));
+    p->train.total = max_size(p->train.total, max_size(state_bytes(p), cpu_muon_bytes(p)));
 }
 
 #define PAGE 4096u
@@ -210,6 +210,13 @@ size_t cpu_memory_bytes(struct cpu_plan *p, char *base)
         for (int s = 0; s < kn_optim_slots(p->base.optim); s++)
             m->slot[s] = kn_take(base, &at, w, PAGE);
         m->stats = kn_take(base, &at, p->n_stats * sizeof(float), ALIGN);
+        if (p->base.averaged) {
+            m->average_w = kn_take(base, &at, w, PAGE);
+            m->average_stats = kn_take(base, &at, p->n_stats * sizeof(float), ALIGN);
+        }
+        if (p->base.accumulate)
+            m->sum = kn_take(base, &at, w, PAGE);
+        m->weights_room = kn_take(base, &at, sizeof(float) * (size_t)p->base.net->classes, ALIGN);
         for (int b = 0; b < 2; b++) {
             m->batch[b].index = kn_take(base, &at, (size_t)p->base.batch * sizeof(int32_t), ALIGN);
             m->batch[b].x = kn_take(base, &at, x, PAGE);

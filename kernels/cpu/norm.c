@@ -85,6 +85,17 @@ static void apply(struct cpu_runner *r, const struct cpu_norm *a, int rows)
         v->norm_apply(a, cpu_part(rows, t, threads), cpu_part(rows, t + 1, threads));
 }
 
+static void running_scale(const struct cpu_model *m, const struct cpu_node *n, struct saved *s,
+                          int channels)
+{
+    for (int c = 0; c < channels; c++) {
+        double istd = 1.0 / sqrt((double)m->stats[n->var + c] + (double)n->op->eps);
+
+        s->scale[c] = (float)(m->w[n->weight + c] * istd);
+        s->shift[c] = m->w[n->bias + c] - m->stats[n->mean + c] * s->scale[c];
+    }
+}
+
 void cpu_norm_forward(struct cpu_runner *r, struct cpu_model *m, const struct cpu_node *n,
                       const float *input)
 {
@@ -97,6 +108,13 @@ void cpu_norm_forward(struct cpu_runner *r, struct cpu_model *m, const struct cp
     float *rm = m->stats + n->mean, *rv = m->stats + n->var, *origin = s.ca;
 
     a.y = cpu_ptr(r, &p->train, p->act[n->out]);
+    if (n->frozen) {
+        running_scale(m, n, &s, channels);
+        apply(r, &a, p->base.batch);
+        return;
+    }
+    if (m->estimate)
+        momentum = 1.0 / m->estimate;
     /* Sums around a value of the channel itself lose no digits when the mean is far from 0. */
     for (int c = 0; c < channels; c++)
         origin[c] = a.x[(size_t)(c / block) * pixels * block + c % block];
@@ -127,12 +145,7 @@ void cpu_norm_forward_eval(struct cpu_runner *r, struct cpu_model *m, const stru
                                 cpu_ptr(r, &p->eval, p->eval_act[0]));
 
     a.y = cpu_ptr(r, &p->eval, p->eval_act[n->out]);
-    for (int c = 0; c < channels; c++) {
-        double istd = 1.0 / sqrt((double)m->stats[n->var + c] + (double)n->op->eps);
-
-        s.scale[c] = (float)(m->w[n->weight + c] * istd);
-        s.shift[c] = m->w[n->bias + c] - m->stats[n->mean + c] * s.scale[c];
-    }
+    running_scale(m, n, &s, channels);
     apply(r, &a, p->base.eval_batch);
 }
 

@@ -44,7 +44,7 @@ struct cpu_node {
     enum kn_kind kind; /* of the operation that it starts with */
     const struct kn_op *op;
     int in, in2, out;
-    bool relu;
+    bool relu, frozen;
     enum cpu_tail tail;
     size_t weight, bias, mean, var; /* offsets into the model's arrays, in floats */
     int conv;                       /* convolutions, linear layers: index into conv[] */
@@ -88,6 +88,7 @@ struct cpu_batch { /* a training batch in the form that the network reads */
     int32_t *index; /* what is in it */
     uint32_t epoch;
     unsigned version; /* of the model's hyperparameters */
+    struct kn_mix mix;
     int n;            /* 0: nothing usable */
 };
 
@@ -96,6 +97,11 @@ struct cpu_model {
     unsigned version; /* counts set_hyper */
     float lut[3][256];
     float *w, *g, *slot[KN_MAX_SLOTS], *stats;
+    float *average_w, *average_stats; /* NULL: not averaged */
+    float *sum;                       /* gradients of earlier micro-batches; NULL: no accumulation */
+    float *class_weights;             /* hyper's, in here; NULL: none */
+    float *weights_room;              /* for them */
+    int estimate;                     /* kn_batch.estimate of the step that runs */
     struct cpu_batch batch[2];
     int front; /* the batch that the next train call looks into first */
     double loss_sum; /* of the steps since cpu_set_losses */
@@ -144,7 +150,7 @@ struct cpu_plan {
     struct kn_plan base;
     struct cpu_dev *dev;
     const struct kn_images *images;
-    int threads;
+    int threads, freeze;
     bool exact;
 
     struct cpu_tensor *tensor;
@@ -202,7 +208,14 @@ void cpu_norm_forward(struct cpu_runner *r, struct cpu_model *m, const struct cp
 void cpu_norm_forward_eval(struct cpu_runner *r, struct cpu_model *m, const struct cpu_node *n);
 void cpu_norm_backward(struct cpu_runner *r, struct cpu_model *m, const struct cpu_node *n,
                        const float *input);
-void cpu_update(struct cpu_runner *r, struct cpu_model *m, float lr, uint32_t step);
+
+/* update.c: gradients to weights, and averages. */
+int cpu_update(struct cpu_runner *r, struct cpu_model *m, const struct kn_batch *b,
+               struct hpo_err *err);
+size_t cpu_muon_bytes(const struct cpu_plan *p);
+/* muon.c: make the matrix of a parameter, in the optimizer's layout, orthogonal. */
+int cpu_orthogonalize(struct cpu_runner *r, int param, float *matrix, int steps,
+                      struct hpo_err *err);
 
 /* state.c: canonical form <-> inside. */
 int cpu_set_state(struct cpu_runner *r, struct cpu_model *m, const struct kn_state *s,
@@ -211,11 +224,18 @@ int cpu_get_state(struct cpu_runner *r, struct cpu_model *m, struct kn_state *s,
                   struct hpo_err *err);
 int cpu_get_gradients(struct cpu_runner *r, struct cpu_model *m, float *ret, struct hpo_err *err);
 
-/* gather.c: rows of the data set into a batch; rows first .. last of it. */
-void cpu_gather(const struct cpu_plan *p, const struct cpu_model *m, const int32_t *index, int first,
-                int last, bool augment, uint32_t epoch, float *x);
-void cpu_gather_parallel(const struct cpu_plan *p, const struct cpu_model *m, const int32_t *index,
-                         int n, bool augment, uint32_t epoch, float *x);
+/* gather.c: rows of the data set into a batch, by the calling thread or by the team of the model. */
+struct cpu_pick {
+    const int32_t *index;
+    int n;
+    bool augment;
+    uint32_t epoch;
+    struct kn_mix mix;
+};
+void cpu_gather(const struct cpu_plan *p, const struct cpu_model *m, const struct cpu_pick *pick,
+                float *x);
+void cpu_gather_parallel(const struct cpu_plan *p, const struct cpu_model *m,
+                         const struct cpu_pick *pick, float *x);
 
 /* runner.c */
 int cpu_pool_start(struct cpu_plan *p, struct hpo_err *err);

@@ -10,7 +10,13 @@ static void fetch(struct cpu_plan *p, int model)
     struct cpu_model *m = &p->model[model];
     struct cpu_batch *b = &m->batch[!m->front];
 
-    cpu_gather(p, m, b->index, 0, p->base.batch, true, b->epoch, b->x);
+    cpu_gather(p, m,
+               &(struct cpu_pick){.index = b->index,
+                                  .n = p->base.batch,
+                                  .augment = true,
+                                  .epoch = b->epoch,
+                                  .mix = b->mix},
+               b->x);
     b->n = p->base.batch;
 }
 
@@ -99,6 +105,7 @@ void cpu_fetch_next(struct cpu_plan *p, const struct kn_batch *next)
             continue;
         memcpy(b->index, next[i].index, sizeof(*b->index) * (size_t)p->base.batch);
         b->epoch = next[i].epoch;
+        b->mix = next[i].mix;
         b->version = m->version;
         f->todo[f->n_todo++] = i;
     }

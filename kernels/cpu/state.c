@@ -77,6 +77,10 @@ int cpu_set_state(struct cpu_runner *r, struct cpu_model *m, const struct kn_sta
         rc = move(r, false, s->buffers, NULL, m->stats, err);
     for (int i = 0; i < kn_optim_slots(r->p->base.optim) && !rc; i++)
         rc = move(r, true, s->slots[i], NULL, m->slot[i], err);
+    if (!rc && m->average_w)
+        rc = move(r, true, s->average_weights, NULL, m->average_w, err);
+    if (!rc && m->average_w)
+        rc = move(r, false, s->average_buffers, NULL, m->average_stats, err);
     return rc;
 }
 
@@ -89,6 +93,10 @@ int cpu_get_state(struct cpu_runner *r, struct cpu_model *m, struct kn_state *s,
         rc = move(r, false, NULL, s->buffers, m->stats, err);
     for (int i = 0; i < kn_optim_slots(r->p->base.optim) && !rc; i++)
         rc = move(r, true, NULL, s->slots[i], m->slot[i], err);
+    if (!rc && m->average_w)
+        rc = move(r, true, NULL, s->average_weights, m->average_w, err);
+    if (!rc && m->average_w)
+        rc = move(r, false, NULL, s->average_buffers, m->average_stats, err);
     return rc;
 }
 

@@ -12,27 +12,46 @@ static bool fetched(const struct cpu_plan *p, const struct cpu_model *m, const s
                     const struct kn_batch *want)
 {
     return b->n && b->version == m->version && b->epoch == want->epoch &&
+           !memcmp(&b->mix, &want->mix, sizeof(b->mix)) &&
            !memcmp(b->index, want->index, sizeof(*b->index) * (size_t)p->base.batch);
+}
+
+static struct kn_label label_of(const struct cpu_plan *p, const struct kn_batch *b, int row)
+{
+    const int32_t *labels = p->images->labels;
+    struct kn_label t = {labels[b->index[row]], 0, 1.0f};
+
+    if (b->mix.kind != KN_MIX_NONE) {
+        t.b = labels[b->index[b->n - 1 - row]];
+        t.mix = t.a == t.b ? 1.0f : b->mix.lambda;
+    }
+    return t;
 }
 
 /* The mean loss of the batch; its gradient is left for the last node. */
 static double loss_and_gradient(struct cpu_runner *r, const struct cpu_model *m,
-                                const int32_t *index)
+                                const struct kn_batch *b)
 {
     struct cpu_plan *p = r->p;
     int last = p->base.net->n_tensors - 1, k = p->tensor[last].c;
     int samples = p->tensor[last].samples, rows = cpu_rows(p, last);
     size_t row = p->tensor[last].row;
     const float *z = cpu_ptr(r, &p->train, p->act[last]);
-    float *dz = cpu_ptr(r, &p->train, p->grad[last]), scale = 1.0f / (float)rows;
-    double sum = 0;
+    float *dz = cpu_ptr(r, &p->train, p->grad[last]), scale;
+    double sum = 0, weight = 0;
 
+    for (int n = 0; n < p->base.batch; n++)
+        weight += (double)kn_row_weight(&m->hyper.loss, m->class_weights, label_of(p, b, n));
+    weight *= samples;
+    scale = 1.0f / (float)weight;
+    if (b->micros > 1)
+        scale /= (float)b->micros;
     for (int n = 0; n < rows; n++, z += row, dz += row) {
-        sum += (double)kn_loss_row(&m->hyper.loss, z, k, p->images->labels[index[n / samples]],
-                                   scale, dz);
+        sum += (double)kn_loss_row(&m->hyper.loss, m->class_weights, z, k,
+                                   label_of(p, b, n / samples), scale, dz);
         memset(dz + k, 0, sizeof(*dz) * (row - (size_t)k));
     }
-    return sum / rows;
+    return sum / weight;
 }
 
 static int train_model(struct cpu_runner *r, int i, const void *arg, struct hpo_err *err)
@@ -41,6 +60,7 @@ static int train_model(struct cpu_runner *r, int i, const void *arg, struct hpo_
     const struct kn_batch *b = &a->batch[i];
     struct cpu_model *m = &r->p->model[i];
     struct cpu_batch *in = &m->batch[m->front];
+    struct cpu_model average = *m;
     double loss;
     int rc;
 
@@ -49,18 +69,28 @@ static int train_model(struct cpu_runner *r, int i, const void *arg, struct hpo_
     if (!b->n)
         return HPO_OK;
     if (!fetched(r->p, m, in, b))
-        cpu_gather_parallel(r->p, m, b->index, b->n, true, b->epoch, in->x);
+        cpu_gather_parallel(r->p, m,
+                            &(struct cpu_pick){.index = b->index,
+                                               .n = b->n,
+                                               .augment = true,
+                                               .epoch = b->epoch,
+                                               .mix = b->mix},
+                            in->x);
+    if (b->estimate) {
+        average.w = m->average_w;
+        average.stats = m->average_stats;
+        average.estimate = b->estimate;
+        return cpu_forward(r, &average, in->x, b->step, err);
+    }
     rc = cpu_forward(r, m, in->x, b->step, err);
     if (rc)
         return rc;
-    loss = loss_and_gradient(r, m, b->index);
+    loss = loss_and_gradient(r, m, b);
     m->loss_sum += loss;
     if (a->loss)
         a->loss[i] = loss;
     rc = cpu_backward(r, m, in->x, b->step, err);
-    if (!rc)
-        cpu_update(r, m, b->lr, b->step);
-    return rc;
+    return rc ? rc : cpu_update(r, m, b, err);
 }
 
 int cpu_train(struct kn_plan *plan, const struct kn_batch *batch, const struct kn_batch *next,
@@ -117,17 +147,21 @@ static int eval_model(struct cpu_runner *r, int i, const void *arg, struct hpo_e
 {
     const struct eval_arg *a = arg;
     struct cpu_plan *p = r->p;
-    struct cpu_model *m = &p->model[i];
+    struct cpu_model *m = &p->model[i], average = *m;
     int n = a->n[i], last = p->base.net->n_tensors - 1, k = p->tensor[last].c, rc;
     float *x = cpu_ptr(r, &p->eval, p->eval_act[0]);
     const float *z;
 
     if (!n)
         return HPO_OK;
-    cpu_gather_parallel(p, m, a->index[i], n, false, 0, x);
+    if (p->base.averaged) {
+        average.w = m->average_w;
+        average.stats = m->average_stats;
+    }
+    cpu_gather_parallel(p, m, &(struct cpu_pick){.index = a->index[i], .n = n}, x);
     memset(x + p->tensor[0].row * (size_t)n, 0,
            sizeof(*x) * p->tensor[0].row * (size_t)(p->base.eval_batch - n));
-    rc = cpu_forward_eval(r, m, err);
+    rc = cpu_forward_eval(r, &average, err);
     if (rc)
         return rc;
     z = cpu_ptr(r, &p->eval, p->eval_act[last]);

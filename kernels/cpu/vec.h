@@ -74,9 +74,10 @@ struct cpu_vec {
     void (*act_grad)(enum kn_act_kind kind, const float *x, const float *dy, float *dx, size_t n);
     void (*times)(const float *x, float factor, float *y, size_t n);
     void (*accumulate)(const float *x, float *y, size_t n); /* y += x */
-    void (*sgd)(const struct kn_optim_step *s, const float *g, float *w, float *buf, size_t n);
-    void (*adamw)(const struct kn_optim_step *s, const float *g, float *w, float *m, float *v,
-                  size_t n);
+    /* By kn_optim_kind; slots that the kind does not have are not looked at. KN_MUON: what it does to
+     * weights that are no matrix. */
+    void (*optim[KN_N_OPTIMS])(const struct kn_optim_step *s, const float *g, float *w, float *slot,
+                               float *slot2, size_t n);
 
     void (*pool)(const struct cpu_pool_args *a, int n0, int n1);
     void (*pool_grad)(const struct cpu_pool_args *a, int n0, int n1);

@@ -89,7 +89,7 @@ static void accumulate(const float *x, float *y, size_t n)
 
 /* What is constant over the loop is copied, so that the compiler can vectorise it. */
 static void sgd(const struct kn_optim_step *s, const float *g, float *restrict w,
-                float *restrict buf, size_t n)
+                float *restrict buf, float *restrict unused HPO_UNUSED, size_t n)
 {
     struct kn_optim_step c = *s;
 
@@ -113,14 +113,28 @@ static void sgd(const struct kn_optim_step *s, const float *g, float *restrict w
 #undef LOOP
 }
 
-static void adamw(const struct kn_optim_step *s, const float *g, float *restrict w,
-                  float *restrict m, float *restrict v, size_t n)
+#define TWO_SLOTS(NAME, FORMULA)                                                        \
+    static void NAME(const struct kn_optim_step *s, const float *g, float *restrict w,  \
+                     float *restrict a, float *restrict b, size_t n)                    \
+    {                                                                                   \
+        struct kn_optim_step c = *s;                                                    \
+                                                                                        \
+        _Pragma("omp simd") for (size_t i = 0; i < n; i++)                              \
+            FORMULA(&c, g[i], &w[i], &a[i], &b[i]);                                     \
+    }
+TWO_SLOTS(adamw, kn_adamw)
+TWO_SLOTS(adam, kn_adam)
+TWO_SLOTS(rmsprop, kn_rmsprop)
+#undef TWO_SLOTS
+
+static void lion(const struct kn_optim_step *s, const float *g, float *restrict w,
+                 float *restrict m, float *restrict unused HPO_UNUSED, size_t n)
 {
     struct kn_optim_step c = *s;
 
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
-        kn_adamw(&c, g[i], &w[i], &m[i], &v[i]);
+        kn_lion(&c, g[i], &w[i], &m[i]);
 }
 
 /* ---- pooling, dropout ---- */
@@ -362,8 +376,8 @@ const struct cpu_vec VEC_TABLE = {
     .relu_grad = relu_grad,
     .add = add,
     .accumulate = accumulate,
-    .sgd = sgd,
-    .adamw = adamw,
+    .optim = {[KN_SGD] = sgd, [KN_ADAMW] = adamw, [KN_ADAM] = adam, [KN_RMSPROP] = rmsprop,
+              [KN_LION] = lion, [KN_MUON] = adamw},
     .pool = pool,
     .pool_grad = pool_grad,
     .gap = gap,

@@ -1,7 +1,7 @@
 /* kernels/math/loss.h - losses over logits and their gradients, one row at a time.
  *
  * Cross entropy with label smoothing: q = (1 - s) onehot + s / K, L = -sum q log p, dz = p - q
- * (PyTorch's CrossEntropyLoss). Focal (Lin et al. 2017, softmax form): L = -alpha (1 - p_t)^gamma
+ * (PyTorch's CrossEntropyLoss). With class weights w: L = -sum w q log p. Focal (Lin et al. 2017, softmax form): L = -alpha (1 - p_t)^gamma
  * log p_t. A batch's loss is the mean over its rows. */
 #ifndef HPO_KERNELS_MATH_LOSS_H
 #define HPO_KERNELS_MATH_LOSS_H
@@ -30,10 +30,19 @@ HPO_HD float kn_lse(const float *z, int k)
     return m + logf(s);
 }
 
+/* The class or classes of a row: a, or two images' mixed, in shares mix and 1 - mix. */
+struct kn_label {
+    int a, b;
+    float mix; /* 1: a alone */
+};
+
 /* What a row is made of, for a device that has several lanes on one. The share of class c of k. */
-HPO_HD float kn_target(const struct kn_loss *l, int k, int c, int target)
+HPO_HD float kn_target(const struct kn_loss *l, int k, int c, struct kn_label t)
 {
-    return l->smoothing / (float)k + (c == target ? 1.0f - l->smoothing : 0.0f);
+    float q = l->smoothing / (float)k;
+
+    q += c == t.a ? (1.0f - l->smoothing) * t.mix : 0.0f;
+    return t.mix < 1.0f && c == t.b ? q + (1.0f - l->smoothing) * (1.0f - t.mix) : q;
 }
 
 /* One class's term of -L for KN_FOCAL; *ret_slope: the derivative of L by logp, the others held.
@@ -50,17 +59,25 @@ HPO_HD float kn_focal_term(const struct kn_loss *l, float q, float logp, float *
     return l->alpha * q * w * logp;
 }
 
-/* The loss of one row; dz[k] = its derivative times scale (scale = 1 / rows of the batch). */
-HPO_HD float kn_loss_row(const struct kn_loss *l, const float *z, int k, int target, float scale,
-                         float *dz)
+/* What the row counts for in the batch's mean, which is the sum of losses over the sum of these.
+ * PyTorch divides weighted hard targets by the sum of their weights, everything else by rows. */
+HPO_HD float kn_row_weight(const struct kn_loss *l, const float *weights, struct kn_label t)
 {
-    float lse = kn_lse(z, k), loss = 0;
+    return weights && l->kind == KN_CROSS_ENTROPY && t.mix >= 1.0f ? weights[t.a] : 1.0f;
+}
+
+/* The loss of one row; dz[k] = its derivative times scale (scale = 1 / the sum of kn_row_weight).
+ * weights: a factor for each class on its term; NULL: 1. */
+HPO_HD float kn_loss_row(const struct kn_loss *l, const float *weights, const float *z, int k,
+                         struct kn_label t, float scale, float *dz)
+{
+    float lse = kn_lse(z, k), loss = 0, s = 0;
 
     if (l->kind == KN_FOCAL) {
-        float s = 0;
-
         for (int c = 0; c < k; c++) {
-            loss -= kn_focal_term(l, kn_target(l, k, c, target), z[c] - lse, &dz[c]);
+            float q = kn_target(l, k, c, t) * (weights ? weights[c] : 1.0f);
+
+            loss -= kn_focal_term(l, q, z[c] - lse, &dz[c]);
             s += dz[c];
         }
         /* dlogp_c / dz_j = delta_cj - p_j */
@@ -68,11 +85,14 @@ HPO_HD float kn_loss_row(const struct kn_loss *l, const float *z, int k, int tar
             dz[j] = scale * (dz[j] - s * expf(z[j] - lse));
         return loss;
     }
+    if (weights)
+        for (int c = 0; c < k; c++)
+            s += kn_target(l, k, c, t) * weights[c];
     for (int j = 0; j < k; j++) {
-        float q = kn_target(l, k, j, target), logp = z[j] - lse;
+        float q = kn_target(l, k, j, t) * (weights ? weights[j] : 1.0f), logp = z[j] - lse;
 
         loss -= q * logp;
-        dz[j] = scale * (expf(logp) - q);
+        dz[j] = scale * (expf(logp) * (weights ? s : 1.0f) - q);
     }
     return loss;
 }

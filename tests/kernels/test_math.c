@@ -25,7 +25,7 @@ static double mean_loss(struct kn_loss l)
     double s = 0;
 
     for (int i = 0; i < 4; i++)
-        s += (double)kn_loss_row(&l, logits[i], 3, target[i], 1, dz);
+        s += (double)kn_loss_row(&l, NULL, logits[i], 3, (struct kn_label){target[i], 0, 1}, 1, dz);
     return s / 4;
 }
 
@@ -60,15 +60,15 @@ static void test_loss_gradients(void **s)
         for (int i = 0; i < 4; i++) {
             float dz[3], waste[3], z[3];
 
-            kn_loss_row(&kinds[k], logits[i], 3, target[i], 0.5f, dz);
+            kn_loss_row(&kinds[k], NULL, logits[i], 3, (struct kn_label){target[i], 0, 1}, 0.5f, dz);
             for (int j = 0; j < 3; j++) {
                 double up, down;
 
                 memcpy(z, logits[i], sizeof(z));
                 z[j] += 0.01f;
-                up = (double)kn_loss_row(&kinds[k], z, 3, target[i], 1, waste);
+                up = (double)kn_loss_row(&kinds[k], NULL, z, 3, (struct kn_label){target[i], 0, 1}, 1, waste);
                 z[j] -= 0.02f;
-                down = (double)kn_loss_row(&kinds[k], z, 3, target[i], 1, waste);
+                down = (double)kn_loss_row(&kinds[k], NULL, z, 3, (struct kn_label){target[i], 0, 1}, 1, waste);
                 assert_float_equal(dz[j], 0.5 * (up - down) / 0.02, 1e-4);
             }
         }
@@ -83,7 +83,7 @@ static void test_loss_extremes(void **s)
         for (int gamma = 0; gamma < 3; gamma++)
             for (int t = 0; t < 3; t++) {
                 struct kn_loss l = {kind ? KN_FOCAL : KN_CROSS_ENTROPY, 0.1f, 0.5f * (float)gamma, 1};
-                float dz[3], v = kn_loss_row(&l, z, 3, t, 1, dz);
+                float dz[3], v = kn_loss_row(&l, NULL, z, 3, (struct kn_label){t, 0, 1}, 1, dz);
 
                 assert_true(isfinite(v) && v >= 0);
                 for (int j = 0; j < 3; j++)

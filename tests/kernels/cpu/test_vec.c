@@ -144,9 +144,9 @@ static void test_elements(void **s)
                 for (size_t k = 0; k < n; k++)
                     slot[k] = slot[n + k] = fabsf(b[k]);
                 if (kind == 4)
-                    u->adamw(&st, b, to, slot, slot + n, n);
+                    u->optim[KN_ADAMW](&st, b, to, slot, slot + n, n);
                 else
-                    u->sgd(&st, b, to, slot, n);
+                    u->optim[KN_SGD](&st, b, to, slot, NULL, n);
             }
             near("weights", v, want, got, n);
             near("slots", v, state, state + 2 * n, 2 * n);

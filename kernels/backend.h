@@ -90,12 +90,14 @@ struct kn_batch {
     const int32_t *index; /* rows of the data set; desc.batch of them */
     int n;                /* desc.batch, or 0: this model sits this step out */
     uint32_t epoch;       /* names the augmentation */
-    uint32_t step;        /* optimizer steps done before, from 0; names the dropout mask */
+    uint32_t step;        /* batches before, from 0; names the dropout mask */
     float lr;
     float momentum; /* of this step; 0: the optimizer's own. With Adam and its kin: beta1 */
     struct kn_mix mix;
     int micro, micros; /* batch `micro` of `micros` that make one step: gradients are the mean over
                           them, weights change at the last. 0, 0 as well as 0, 1: the plain case */
+    uint32_t behind;   /* of the batches before, how many changed no weights: step - behind optimizer
+                          steps were done */
     float average;     /* averaged: after the step average <- average * this + (1 - this) * now, of
                           weights and statistics; 1 leaves it, 0 copies. At the last micro-batch */
     int estimate;      /* averaged; not 0: nothing is trained. A forward pass as in training, but

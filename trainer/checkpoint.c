@@ -23,8 +23,8 @@ struct head {
     uint8_t fingerprint[16];
     uint32_t folds, epochs, metrics, slots;
     uint64_t weights, buffers;
-    uint32_t told;
-    uint8_t zero[HEAD - 68];
+    uint32_t told, averaged;
+    uint8_t zero[HEAD - 72];
 };
 _Static_assert(sizeof(struct head) == HEAD, "the head has no padding");
 
@@ -39,7 +39,8 @@ static size_t row_bytes(const struct ckpt_shape *s)
 
 static size_t state_bytes(const struct ckpt_shape *s)
 {
-    size_t n = (s->weights * (1 + (size_t)s->slots) + s->buffers) * sizeof(float);
+    size_t averages = s->averaged ? s->weights + s->buffers : 0;
+    size_t n = (s->weights * (1 + (size_t)s->slots) + s->buffers + averages) * sizeof(float);
 
     return (n + 7) & ~(size_t)7;
 }
@@ -126,6 +127,10 @@ struct kn_state ckpt_state(const struct ckpt *c, int fold)
     p = s.buffers + c->shape.buffers;
     for (int i = 0; i < c->shape.slots; i++)
         s.slots[i] = p + (size_t)i * c->shape.weights;
+    if (c->shape.averaged) {
+        s.average_weights = p + (size_t)c->shape.slots * c->shape.weights;
+        s.average_buffers = s.average_weights + c->shape.weights;
+    }
     return s;
 }
 
@@ -142,6 +147,7 @@ static struct head head_for(const struct ckpt_shape *s, const struct ckpt_rest *
         .weights = s->weights,
         .buffers = s->buffers,
         .told = (uint32_t)rest->told,
+        .averaged = s->averaged,
     };
 
     memcpy(h.magic, MAGIC, sizeof(h.magic));

@@ -12,9 +12,11 @@
  *   32   u32 folds, epochs, metrics, slots
  *   48   u64 weights, buffers (floats of a model)
  *   64   u32 reports that were answered
- *   68   zero up to 128
+ *   68   u32 1: states have averages
+ *   72   zero up to 128
  *   128  for each fold: u32 epoch, step: its place
- *        for each fold that has a state (ckpt_keeps): weights, buffers, slots (f32), padded to 8
+ *        for each fold that has a state (ckpt_keeps): weights, buffers, slots[, average weights,
+ *        average buffers] (f32), padded to 8
  *        for each fold: f64 sum of the losses of its epoch's batches
  *        for each fold, for each of its finished epochs: f64 metrics, train loss
  *        16 bytes XXH3 of all before
@@ -38,6 +40,7 @@ struct ckpt_shape {
     int metrics, slots;
     bool all; /* the state of every finished fold is kept; else the last fold's alone */
     size_t weights, buffers;
+    bool averaged; /* states have average weights and buffers */
 };
 
 /* A place of a fold: this many epochs, then steps of the next one are done. step may be `steps`:

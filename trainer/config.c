@@ -11,6 +11,18 @@ static const struct hpo_opt trainer_options[] = {
     {0},
 };
 
+static const struct hpo_opt optimizer_options[] = {
+    HPO_OPT(BOOL, struct tr_optimizer_opts, decay_bias_norm, "decay_bias_norm", "true", 0, 0, 0,
+            "let weight decay act on biases and on batch norm's parameters as well, as PyTorch does "
+            "by itself; recipes that win switch it off"),
+    HPO_OPT(REAL, struct tr_optimizer_opts, clip_norm, "clip_norm", "0.0", 0, 1e9, 0,
+            "scale gradients down to at most this norm, all of them together; 0 is off "
+            "(torch.nn.utils.clip_grad_norm_)"),
+    HPO_OPT(INT, struct tr_optimizer_opts, accumulate, "accumulate", "1", 1, 65536, 0,
+            "batches whose gradients are averaged for one step"),
+    {0},
+};
+
 static const struct hpo_opt augment_options[] = {
     HPO_OPT(BOOL, struct tr_augment_opts, flip, "flip", "true", 0, 0, 0,
             "mirror half of the images left to right; turn it off for digits, text, or anything "
@@ -26,12 +38,15 @@ const struct hpo_section tr_sections[] = {
     {"", "how a configuration is trained", trainer_options, NULL, NULL, 0},
     {"model", "the network", NULL, KINDS(model_registry), "convnet",
      offsetof(struct tr_config, model)},
-    {"optimizer", "how weights follow their gradients", NULL, KINDS(optimizer_registry), "sgd",
+    {"optimizer", "how weights follow their gradients", optimizer_options,
+     KINDS(optimizer_registry), "sgd",
      offsetof(struct tr_config, optimizer)},
     {"schedule", "the learning rate over time", NULL, KINDS(schedule_registry), "constant",
      offsetof(struct tr_config, schedule)},
     {"loss", "what training makes small", NULL, KINDS(loss_registry), "cross_entropy",
      offsetof(struct tr_config, loss)},
+    {"average", "average weights, which are then what is evaluated", NULL,
+     KINDS(averaging_registry), "none", offsetof(struct tr_config, average)},
     {"augment", "random changes to the training images", augment_options, NULL, NULL,
      offsetof(struct tr_config, augment)},
     {0},

@@ -6,6 +6,7 @@
 #include "base/diag.h"
 #include "base/opt.h"
 #include "kernels/backend.h"
+#include "trainer/averaging.h"
 #include "trainer/loss.h"
 #include "trainer/model.h"
 #include "trainer/optimizer.h"
@@ -16,10 +17,19 @@ struct tr_augment_opts {
     int crop_padding;
 };
 
+/* Begins with what was chosen; the rest holds for every type. */
+struct tr_optimizer_opts {
+    struct hpo_part part;
+    bool decay_bias_norm;
+    double clip_norm;
+    int accumulate;
+};
+
 struct tr_config {
     int batch_size, epochs;
     int precision; /* enum kn_precision, in the order of the words auto|fp32|tf32|bf16|fp16 */
-    struct hpo_part model, optimizer, schedule, loss; /* ops: struct model_ops * ... */
+    struct hpo_part model, schedule, loss, average; /* ops: struct model_ops * ... */
+    struct tr_optimizer_opts optimizer;
     struct tr_augment_opts augment;
 };
 

@@ -42,10 +42,30 @@ static void find_rows(struct tr_run *r, struct tr_member *m)
     m->n_valid = (int)(f->start[m->fold + 1] - f->start[m->fold]);
 }
 
+/* From the member's training rows. */
+static int set_class_weights(struct tr_run *r, const struct tr_member *m, struct kn_hyper *h,
+                             struct hpo_err *err)
+{
+    const struct loss_ops *loss = r->config->loss.ops;
+    const struct kn_images *images = &r->job->data->images;
+    int64_t *counts = r->confusion; /* nobody's at this moment */
+    bool any;
+    int rc;
+
+    memset(counts, 0, (size_t)images->classes * sizeof(*counts));
+    for (int i = 0; i < m->n_rows; i++)
+        counts[images->labels[m->rows[i]]]++;
+    rc = tr_class_weights(loss->weights(r->config->loss.priv), counts, images->classes,
+                          r->class_weights, &any, err);
+    h->class_weights = any ? r->class_weights : NULL;
+    return rc;
+}
+
 static int set_hyper(struct tr_run *r, int model, const struct tr_member *m, struct hpo_err *err)
 {
     const struct tr_config *c = r->config;
     const struct loss_ops *loss = c->loss.ops;
+    int rc;
     struct kn_hyper h = {
         .augment = {c->augment.flip, c->augment.crop_padding},
         .seed = r->job->seed,
@@ -54,9 +74,12 @@ static int set_hyper(struct tr_run *r, int model, const struct tr_member *m, str
 
     tr_dataset_stats(r->job->data, m->rows, m->n_rows, h.mean, h.std);
     loss->lower(c->loss.priv, &h.loss);
-    r->optimizer->lower(c->optimizer.priv, &h.optim);
+    r->optimizer->lower(c->optimizer.part.priv, &h.optim);
+    h.optim.keep_vectors = !c->optimizer.decay_bias_norm;
+    h.optim.clip = (float)c->optimizer.clip_norm;
     memcpy(h.rates, r->rates, sizeof(h.rates));
-    return r->plan->ops->set_hyper(r->plan, model, &h, err);
+    rc = set_class_weights(r, m, &h, err);
+    return rc ? rc : r->plan->ops->set_hyper(r->plan, model, &h, err);
 }
 
 /* Memory of folds that are done, for those that begin. */
@@ -76,6 +99,12 @@ static int take_states(struct tr_run *r, struct hpo_err *err)
             struct kn_state state = ckpt_state(&r->ckpt, fold);
 
             tr_init_state(r->plan->net, r->job->seed, fold, r->ckpt.shape.slots, &state);
+            if (r->ckpt.shape.averaged) {
+                memcpy(state.average_weights, state.weights,
+                       r->ckpt.shape.weights * sizeof(*state.weights));
+                memcpy(state.average_buffers, state.buffers,
+                       r->ckpt.shape.buffers * sizeof(*state.buffers));
+            }
         }
     }
     return rc;

@@ -34,6 +34,15 @@ static int check(const struct tr_job *job, struct hpo_err *err)
     return 0;
 }
 
+static void add_options(struct str *s, const struct hpo_opt *o, const void *base, struct arena *a)
+{
+    for (; o && o->name; o++) {
+        const char *text = hpo_opt_get(o, base, a);
+
+        str_addf(s, "%s: %s\n", o->name, text ? text : "");
+    }
+}
+
 /* Everything that decides the bits of the training or what is made of them, as text. */
 static void fingerprint(const struct tr_job *job, uint8_t ret[16])
 {
@@ -49,20 +58,14 @@ static void fingerprint(const struct tr_job *job, uint8_t ret[16])
         str_addf(&s, "%s%s\n", i == job->objective ? "*" : "", metric_registry[i]->plugin.name);
     for (const struct hpo_section *sec = tr_sections; sec->path; sec++) {
         const void *base = (const char *)job->config + sec->offset;
-        const struct hpo_opt *o = sec->opts;
 
         str_addf(&s, "[%s]\n", sec->path);
+        add_options(&s, sec->opts, base, &a);
         if (sec->kinds) {
             const struct hpo_part *part = base;
 
             str_addf(&s, "type: %s\n", hpo_plugin_of(part->ops)->name);
-            o = hpo_plugin_of(part->ops)->opts;
-            base = part->priv;
-        }
-        for (; o && o->name; o++) {
-            const char *text = hpo_opt_get(o, base, &a);
-
-            str_addf(&s, "%s: %s\n", o->name, text ? text : "");
+            add_options(&s, hpo_plugin_of(part->ops)->opts, part->priv, &a);
         }
     }
     str_addn(&s, (const char *)job->folds->fold, (size_t)job->folds->n * sizeof(int32_t));
@@ -134,6 +137,8 @@ static int plan_for(struct tr_run *r, int models, struct hpo_err *err)
         .precision = (enum kn_precision)r->config->precision,
         .optim = r->optimizer->kind,
         .steps = total_steps(r),
+        .averaged = r->averaging->averages,
+        .accumulate = r->config->optimizer.accumulate > 1,
         .last = models == 1,
         .wait = on_wait,
         .arg = r,
@@ -197,9 +202,10 @@ static int allocate(struct tr_run *r, struct hpo_err *err)
     r->logits = calloc(models * valid, classes * sizeof(float));
     r->labels = calloc(valid, 2 * sizeof(int32_t));
     r->confusion = calloc(classes, classes * sizeof(int64_t));
+    r->class_weights = calloc(classes, sizeof(float));
     r->at.curve = calloc(curve, ((size_t)r->n_metrics + 1) * sizeof(double));
     r->timing.row = calloc(curve, 2 * sizeof(double));
-    if (!r->indices || !r->logits || !r->labels || !r->confusion || !r->at.curve || !r->timing.row)
+    if (!r->indices || !r->logits || !r->labels || !r->confusion || !r->class_weights || !r->at.curve || !r->timing.row)
         return out_of_memory(err,
                              4.0 * (double)(models * (2 * rows + valid * classes)) +
                                  8.0 * (double)(valid + classes * classes),
@@ -223,6 +229,7 @@ static int init_checkpoint(struct tr_run *r, struct hpo_err *err)
         .weights = r->plan->net->n_weights,
         .buffers = r->plan->net->n_buffers,
         .all = r->job->order == TR_EPOCH_FIRST,
+        .averaged = r->averaging->averages,
     };
 
     for (int i = 0; i < r->job->run; i++) {
@@ -247,7 +254,8 @@ int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, s
         .session = s,
         .job = job,
         .config = job->config,
-        .optimizer = job->config->optimizer.ops,
+        .optimizer = job->config->optimizer.part.ops,
+        .averaging = job->config->average.ops,
         .schedule = job->config->schedule.ops,
         .folds = job->run,
         .started = clock_monotonic(),
@@ -280,6 +288,7 @@ void run_release(struct tr_run *r)
     free(r->logits);
     free(r->labels);
     free(r->confusion);
+    free(r->class_weights);
     free(r->at.curve);
     free(r->timing.row);
 }

@@ -30,6 +30,7 @@ struct tr_run {
     const struct tr_config *config;
     const struct optimizer_ops *optimizer;
     const struct schedule_ops *schedule;
+    const struct averaging_ops *averaging;
     float rates[KN_MAX_RATES];
     int batch, folds, n_metrics;
     int models; /* of the plan; a group has at most as many members, and the rest sits out */
@@ -46,6 +47,7 @@ struct tr_run {
     float *logits;           /* of all members */
     int32_t *labels, *pred;  /* of one member's validation rows */
     int64_t *confusion;
+    float *class_weights; /* room for one a class */
     struct kn_batch now[TR_MAX_FOLDS], next[TR_MAX_FOLDS];
     double loss[TR_MAX_FOLDS];
     double asked; /* clock: when the losses of a device that works by itself were last asked for */

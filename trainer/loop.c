@@ -33,8 +33,36 @@ static double rate_at(const struct tr_run *r, const struct tr_member *m, int ste
         .maximize = metric_registry[r->job->objective]->maximize,
     };
 
-    return r->optimizer->lr(r->config->optimizer.priv) *
+    return r->optimizer->lr(r->config->optimizer.part.priv) *
            r->schedule->factor(r->config->schedule.priv, &at);
+}
+
+/* A batch's place among those that make one optimizer step; the last step of an epoch may have fewer.
+ * Steps do not reach over the end of an epoch. */
+static void place_among(const struct tr_run *r, const struct tr_member *m, int step,
+                        struct kn_batch *ret)
+{
+    int each = r->config->optimizer.accumulate, first = step / each * each;
+    int left = m->steps - first, in_epoch = (m->steps + each - 1) / each;
+    uint32_t epoch = (uint32_t)r->place.epoch, updates = epoch * (uint32_t)in_epoch;
+
+    ret->step = epoch * (uint32_t)m->steps + (uint32_t)step;
+    ret->micro = step - first;
+    ret->micros = left < each ? left : each;
+    ret->behind = ret->step - (updates + (uint32_t)(step / each));
+}
+
+static float average_at(const struct tr_run *r, const struct tr_member *m, int step,
+                        const struct kn_batch *b)
+{
+    const struct averaging_at at = {
+        .updates = (int64_t)b->step - b->behind + 1,
+        .epoch = r->place.epoch,
+        .epochs = r->config->epochs,
+        .last = step + 1 == m->steps,
+    };
+
+    return r->averaging->averages ? (float)r->averaging->decay(r->config->average.priv, &at) : 1.0f;
 }
 
 /* A member whose epoch is shorter than its neighbours' sits the last steps out; a model that is
@@ -45,14 +73,16 @@ static void fill_batches(const struct tr_run *r, int step, struct kn_batch *ret)
         const struct tr_member *m = &r->member[i];
 
         ret[i] = (struct kn_batch){0};
-        if (i < r->members && step < m->steps)
-            ret[i] = (struct kn_batch){
-                .index = m->order + (size_t)step * (size_t)r->batch,
-                .n = r->batch,
-                .epoch = (uint32_t)r->place.epoch,
-                .step = (uint32_t)r->place.epoch * (uint32_t)m->steps + (uint32_t)step,
-                .lr = (float)rate_at(r, m, step),
-            };
+        if (i >= r->members || step >= m->steps)
+            continue;
+        ret[i] = (struct kn_batch){
+            .index = m->order + (size_t)step * (size_t)r->batch,
+            .n = r->batch,
+            .epoch = (uint32_t)r->place.epoch,
+            .lr = (float)rate_at(r, m, step),
+        };
+        place_among(r, m, step, &ret[i]);
+        ret[i].average = average_at(r, m, step, &ret[i]);
     }
 }
 
@@ -168,6 +198,27 @@ static int train_steps(struct tr_run *r, struct hpo_err *err)
     return rc;
 }
 
+/* Batch norm statistics for average weights, which no training step has seen: over the epoch's
+ * batches, in their order, each counting alike (torch.optim.swa_utils.update_bn). A training that
+ * was stopped after its last step does this anew, with the same bits. */
+static int estimate(struct tr_run *r, struct hpo_err *err)
+{
+    int steps = 0, rc = 0;
+
+    if (!r->averaging->averages ||
+        !r->averaging->estimates(r->config->average.priv, r->place.epoch, r->config->epochs))
+        return 0;
+    for (int i = 0; i < r->members; i++)
+        steps = r->member[i].steps > steps ? r->member[i].steps : steps;
+    for (int step = 0; step < steps && !rc; step++) {
+        fill_batches(r, step, r->now);
+        for (int i = 0; i < r->models; i++)
+            r->now[i].estimate = step + 1;
+        rc = r->plan->ops->train(r->plan, r->now, NULL, NULL, err);
+    }
+    return rc;
+}
+
 /* The rows of the epoch that is done. Members share its time equally. */
 static void write_rows(struct tr_run *r, double training, double whole)
 {
@@ -197,7 +248,9 @@ int run_epoch(struct tr_run *r, struct hpo_err *err)
     if (rc)
         return rc;
     training = run_epoch_seconds(r);
-    rc = run_evaluate(r, err);
+    rc = estimate(r, err);
+    if (!rc)
+        rc = run_evaluate(r, err);
     if (rc)
         return rc;
     write_rows(r, training, run_epoch_seconds(r));

@@ -73,7 +73,7 @@ int tr_check(const struct kn_backend_ops *backend, const struct tr_config *c,
 int tr_cost(const struct kn_backend_ops *backend, const struct tr_config *c,
             const struct tr_dataset *data, struct tr_cost *ret, struct hpo_err *err)
 {
-    const struct optimizer_ops *optimizer = c->optimizer.ops;
+    const struct optimizer_ops *optimizer = c->optimizer.part.ops;
     int batch = data->images.n < c->batch_size ? (int)data->images.n : c->batch_size;
     struct kn_dev *dev = NULL;
     struct kn_net net = {0};
@@ -90,6 +90,8 @@ int tr_cost(const struct kn_backend_ops *backend, const struct tr_config *c,
             .threads = 1,
             .precision = (enum kn_precision)c->precision,
             .optim = optimizer->kind,
+            .averaged = ((const struct averaging_ops *)c->average.ops)->averages,
+            .accumulate = c->optimizer.accumulate > 1,
         };
 
         *ret = (struct tr_cost){

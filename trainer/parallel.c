@@ -11,7 +11,7 @@
 static bool fits(struct tr_session *s, const struct tr_job *job, const struct kn_net *net,
                  int models, int sessions)
 {
-    const struct optimizer_ops *optimizer = job->config->optimizer.ops;
+    const struct optimizer_ops *optimizer = job->config->optimizer.part.ops;
     int batch = job->config->batch_size;
     struct kn_plan_desc desc = {
         .net = net,
@@ -21,6 +21,8 @@ static bool fits(struct tr_session *s, const struct tr_job *job, const struct kn
         .threads = 1,
         .precision = (enum kn_precision)job->config->precision,
         .optim = optimizer->kind,
+        .averaged = ((const struct averaging_ops *)job->config->average.ops)->averages,
+        .accumulate = job->config->optimizer.accumulate > 1,
     };
 
     return s->memory <= 0 ||

@@ -228,7 +228,8 @@ static bool fits(const struct plan_entry *e, const struct plan_entry *want)
     return e->plan && e->hash.lo == want->hash.lo && e->hash.hi == want->hash.hi &&
            e->data == want->data && e->batch == want->batch && e->eval_batch == want->eval_batch &&
            e->models == want->models && e->threads == want->threads &&
-           e->precision == want->precision && e->optim == want->optim;
+           e->precision == want->precision && e->optim == want->optim &&
+           e->averaged == want->averaged && e->accumulate == want->accumulate;
 }
 
 static struct plan_entry *find_plan(struct tr_session *s, const struct plan_entry *want)
@@ -249,6 +250,8 @@ static struct kn_plan_desc describe(const struct plan_entry *e, const struct kn_
         .threads = e->threads,
         .precision = e->precision,
         .optim = e->optim,
+        .averaged = e->averaged,
+        .accumulate = e->accumulate,
     };
 }
 
@@ -315,6 +318,8 @@ int tr_session_plan(struct tr_session *s, struct tr_plan_request *r, struct kn_p
                               .threads = tr_cores_for(r->like ? r->like : r->models, s->threads),
                               .precision = r->precision,
                               .optim = r->optim,
+                              .averaged = r->averaged,
+                              .accumulate = r->accumulate,
                           },
                       *e = NULL;
     struct kn_plan_desc desc = describe(&want, r->net);

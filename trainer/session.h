@@ -42,6 +42,7 @@ struct tr_plan_request {
     int eval_rows; /* to evaluate after an epoch, of the largest fold; 0: nobody knows */
     enum kn_precision precision;
     enum kn_optim_kind optim;
+    bool averaged, accumulate;
 
     /* HPO_ENOMEM is answered at once, rather than waited about, unless it is the last that the job
      * can ask for. */

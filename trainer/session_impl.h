@@ -25,6 +25,7 @@ struct plan_entry {
     int batch, eval_batch, models, threads;
     enum kn_precision precision;
     enum kn_optim_kind optim;
+    bool averaged, accumulate;
     double bytes, compile_seconds;
     uint64_t used;
 };

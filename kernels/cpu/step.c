@@ -19,9 +19,9 @@ static bool fetched(const struct cpu_plan *p, const struct cpu_model *m, const s
 static struct kn_label label_of(const struct cpu_plan *p, const struct kn_batch *b, int row)
 {
     const int32_t *labels = p->images->labels;
-    struct kn_label t = {labels[b->index[row]], 0, 1.0f};
+    struct kn_label t = {labels[b->index[row]], 0, 1.0f, b->mix.kind != KN_MIX_NONE};
 
-    if (b->mix.kind != KN_MIX_NONE) {
+    if (t.soft) {
         t.b = labels[b->index[b->n - 1 - row]];
         t.mix = t.a == t.b ? 1.0f : b->mix.lambda;
     }

@@ -192,7 +192,7 @@ int cpu_update(struct cpu_runner *r, struct cpu_model *m, const struct kn_batch 
                struct hpo_err *err)
 {
     struct cpu_plan *p = r->p;
-    struct kn_optim_step s = kn_optim_begin(&m->hyper.optim, b->lr, b->step);
+    struct kn_optim_step s = kn_optim_begin(&m->hyper.optim, b->lr, b->step - b->behind);
     int rc;
 
     if (b->micro + 1 < b->micros) {
@@ -202,7 +202,7 @@ int cpu_update(struct cpu_runner *r, struct cpu_model *m, const struct kn_batch 
     if (b->micros > 1)
         each(r, m, TAKE_SUM, 0);
     if (b->momentum > 0)
-        kn_optim_set_momentum(&s, &m->hyper.optim, b->momentum, b->step);
+        kn_optim_set_momentum(&s, &m->hyper.optim, b->momentum, b->step - b->behind);
     if (p->freeze)
         clear_frozen(p, m);
     if (m->hyper.optim.clip > 0) {

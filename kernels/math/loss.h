@@ -34,6 +34,7 @@ HPO_HD float kn_lse(const float *z, int k)
 struct kn_label {
     int a, b;
     float mix; /* 1: a alone */
+    int soft;  /* of a batch whose targets are probabilities, whatever this row's is */
 };
 
 /* What a row is made of, for a device that has several lanes on one. The share of class c of k. */
@@ -63,7 +64,7 @@ HPO_HD float kn_focal_term(const struct kn_loss *l, float q, float logp, float *
  * PyTorch divides weighted hard targets by the sum of their weights, everything else by rows. */
 HPO_HD float kn_row_weight(const struct kn_loss *l, const float *weights, struct kn_label t)
 {
-    return weights && l->kind == KN_CROSS_ENTROPY && t.mix >= 1.0f ? weights[t.a] : 1.0f;
+    return weights && l->kind == KN_CROSS_ENTROPY && !t.soft ? weights[t.a] : 1.0f;
 }
 
 /* The loss of one row; dz[k] = its derivative times scale (scale = 1 / the sum of kn_row_weight).

@@ -40,7 +40,7 @@ static void test_defaults(void **state)
     assert_int_equal(f.c.folds.run, -1);
     assert_true(f.c.folds.stratified);
     assert_string_equal(type_of(f.c.trainer.model), "convnet");
-    assert_string_equal(type_of(f.c.trainer.optimizer), "sgd");
+    assert_string_equal(type_of(f.c.trainer.optimizer.part), "sgd");
     assert_true(f.c.trainer.augment.flip);
     assert_int_equal(f.c.max_epochs, f.c.trainer.epochs);
     assert_int_equal(f.c.space.n, 0);
@@ -231,7 +231,7 @@ static const char *const single[][2] = {
     {"data: {path: d}\ndevices: {use: []}\n",
      "s.yaml:2:16: devices.use: the list is empty: a word or a list of words is needed\n"},
     {"data: {path: d}\ntrainer: {optimizer: sdg}\n",
-     "s.yaml:2:22: unknown optimizer 'sdg', did you mean 'sgd'? known: sgd, adamw\n"},
+     "s.yaml:2:22: unknown optimizer 'sdg', did you mean 'sgd'? known: sgd, adam, adamw, rmsprop, lion, muon\n"},
     {"data: {path: d}\npruner: {type: threshold, lower: 1, upper: 0.5}\n",
      "s.yaml:2:9: pruner: lower is above upper: 1, 0.5\n"},
     {"data: {path: d}\npruner: {type: threshold, lower: ~, upper: 0.5}\n", ""},
@@ -298,7 +298,7 @@ static void test_bad_sets(void **state)
                            "epoch, max_failures, target, patience, min_delta, max_seconds, "
                            "retries, warm_start, enqueue\n"},
         {"trainer.optimizer=sdg", "--set trainer.optimizer=sdg: unknown optimizer 'sdg', did you "
-                                  "mean 'sgd'? known: sgd, adamw\n"},
+                                  "mean 'sgd'? known: sgd, adam, adamw, rmsprop, lion, muon\n"},
         {"nosuch", "--set nosuch: KEY=VALUE is needed, such as study.trials=4\n"},
         {"=3", "--set =3: KEY=VALUE is needed, such as study.trials=4\n"},
         {"study.name.x=3", "--set study.name.x=3: unknown key 'study.name.x': what it goes through "

@@ -73,10 +73,10 @@ static void test_trial(void **state)
     set(&f, v, "loss.gamma", 1);
     set(&f, v, "precision", 1);
     assert_int_equal(study_config_trial(&f.c, v, &f.a, &t, &err), 0);
-    assert_string_equal(hpo_plugin_of(t.trainer.optimizer.ops)->name, "sgd");
-    assert_true(option(t.trainer.optimizer, "lr") == 0.25);
-    assert_true(option(t.trainer.optimizer, "momentum") == 0.85);
-    assert_true(option(t.trainer.optimizer, "weight_decay") == 5e-4);
+    assert_string_equal(hpo_plugin_of(t.trainer.optimizer.part.ops)->name, "sgd");
+    assert_true(option(t.trainer.optimizer.part, "lr") == 0.25);
+    assert_true(option(t.trainer.optimizer.part, "momentum") == 0.85);
+    assert_true(option(t.trainer.optimizer.part, "weight_decay") == 5e-4);
     assert_int_equal(t.trainer.batch_size, 32);
     assert_int_equal(t.trainer.epochs, 3);
     assert_int_equal(t.trainer.precision, KN_FP32);
@@ -89,11 +89,11 @@ static void test_trial(void **state)
     set(&f, v, "optimizer.nesterov", NAN);
     set(&f, v, "optimizer.beta1", 0.75);
     assert_int_equal(study_config_trial(&f.c, v, &f.a, &t, &err), 0);
-    assert_string_equal(hpo_plugin_of(t.trainer.optimizer.ops)->name, "adamw");
-    assert_true(option(t.trainer.optimizer, "beta1") == 0.75);
-    assert_true(option(t.trainer.optimizer, "beta2") == 0.999);
-    assert_true(option(t.trainer.optimizer, "eps") == 1e-7);
-    assert_true(option(t.trainer.optimizer, "weight_decay") == 5e-4);
+    assert_string_equal(hpo_plugin_of(t.trainer.optimizer.part.ops)->name, "adamw");
+    assert_true(option(t.trainer.optimizer.part, "beta1") == 0.75);
+    assert_true(option(t.trainer.optimizer.part, "beta2") == 0.999);
+    assert_true(option(t.trainer.optimizer.part, "eps") == 1e-7);
+    assert_true(option(t.trainer.optimizer.part, "weight_decay") == 5e-4);
     /* not in the space */
     set(&f, v, "batch_size", 33);
     assert_int_equal(study_config_trial(&f.c, v, &f.a, &t, &err), HPO_ECONFIG);

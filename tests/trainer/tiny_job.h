@@ -109,8 +109,13 @@ static inline struct hpo_part tiny_part(struct tiny *t, const void *const *regis
     part.priv = make_priv(&t->arena, hpo_plugin_of(part.ops), space ? space + 1 : "");
     return part;
 }
-#define TINY_PART(t, kind, text)                                                                   \
-    ((t)->config.kind = tiny_part(t, (const void *const *)kind##_registry, text))
+#define TINY_PART(t, kind, text) \
+    ((t)->config.TINY_##kind = tiny_part(t, (const void *const *)kind##_registry, text))
+#define TINY_model model
+#define TINY_schedule schedule
+#define TINY_loss loss
+#define TINY_averaging average
+#define TINY_optimizer optimizer.part
 
 static inline void tiny_config(struct tiny *t, const char *model, const char *optimizer, int batch,
                                int epochs)
@@ -120,7 +125,9 @@ static inline void tiny_config(struct tiny *t, const char *model, const char *op
     t->config.precision = KN_PRECISION_AUTO;
     t->config.augment = (struct tr_augment_opts){true, 1};
     TINY_PART(t, model, model);
+    t->config.optimizer = (struct tr_optimizer_opts){.decay_bias_norm = true, .accumulate = 1};
     TINY_PART(t, optimizer, optimizer);
+    TINY_PART(t, averaging, "none");
     TINY_PART(t, schedule, "cosine warmup_epochs=0.5");
     TINY_PART(t, loss, "cross_entropy label_smoothing=0.05");
 }

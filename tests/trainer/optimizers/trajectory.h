@@ -33,10 +33,22 @@ static inline void check_trajectory(const struct optimizer_ops *ops, const char 
         const float g[2] = {3 * w[0], w[1]};
 
         for (int i = 0; i < 2; i++) {
-            if (o.kind == KN_SGD)
+            switch (o.kind) {
+            case KN_SGD:
                 kn_sgd(&s, g[i], &w[i], &slot[0][i]);
-            else
+                break;
+            case KN_ADAM:
+                kn_adam(&s, g[i], &w[i], &slot[0][i], &slot[1][i]);
+                break;
+            case KN_RMSPROP:
+                kn_rmsprop(&s, g[i], &w[i], &slot[0][i], &slot[1][i]);
+                break;
+            case KN_LION:
+                kn_lion(&s, g[i], &w[i], &slot[0][i]);
+                break;
+            default: /* KN_MUON: what is no matrix */
                 kn_adamw(&s, g[i], &w[i], &slot[0][i], &slot[1][i]);
+            }
             assert_near((double)w[i], want[t][i], 2e-6);
         }
     }

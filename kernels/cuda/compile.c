@@ -16,7 +16,7 @@ static int check_desc(const struct kn_plan_desc *d, const struct cu_data *data, 
         return rc;
     if (in->c != 3)
         return hpo_fail(err, HPO_ECONFIG, "the network is for images of %d channels, not 3", in->c);
-    return HPO_OK;
+    return cu_check_support(d, err);
 }
 
 /* auto is bf16 where tensor cores know it: 8 bits of exponent need no loss scaling. */

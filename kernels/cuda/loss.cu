@@ -47,7 +47,7 @@ static __device__ __forceinline__ float row_lse(const struct rows &r, const T *z
  * warp. */
 template <typename T>
 static __device__ __forceinline__ float row_loss(const struct rows &r, const struct kn_loss &l,
-                                                 const T *z, int lane, int target, float scale,
+                                                 const T *z, int lane, struct kn_label target, float scale,
                                                  bool there, T *dz)
 {
     const float lse = row_lse(r, z, lane);
@@ -122,7 +122,7 @@ __global__ void __launch_bounds__(1024)
     for (int i = first; i < r.rows; i += (int)gridDim.x * warps * each) {
         const bool there = i + own < r.rows;
         const size_t row = begin + (there ? i + own : i);
-        const float v = row_loss(r, l, logits + row * r.stored, lane, labels[index[row]], scale,
+        const float v = row_loss(r, l, logits + row * r.stored, lane, {labels[index[row]], 0, 1.0f, 0}, scale,
                                  there, dlogits + row * r.stored);
 
         if (there && lane == 0)

@@ -167,6 +167,11 @@ void cu_plan_free(struct kn_plan *plan);
 int cu_enter(const struct cu_plan *p, struct hpo_err *err);
 int cu_blas_check(cublasStatus_t st, const char *what, struct hpo_err *err);
 
+/* support.c: HPO_ECONFIG with the name of what this backend does not do. */
+int cu_check_support(const struct kn_plan_desc *d, struct hpo_err *err);
+int cu_check_hyper_support(const struct kn_hyper *h, struct hpo_err *err);
+int cu_check_batch_support(const struct kn_batch *b, int models, struct hpo_err *err);
+
 /* lower.c: nodes, tensors and parameters from the network. */
 int cu_lower(struct cu_plan *p, struct hpo_err *err);
 

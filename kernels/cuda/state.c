@@ -181,6 +181,8 @@ int cu_set_hyper(struct kn_plan *plan, int model, const struct kn_hyper *h, stru
 
     if (!rc)
         rc = kn_check_hyper(plan, h, err);
+    if (!rc)
+        rc = cu_check_hyper_support(h, err);
     if (rc)
         return rc;
     *p->h.hyper = (struct cu_hyper){.augment = h->augment,

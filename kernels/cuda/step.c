@@ -135,6 +135,8 @@ int cu_train(struct kn_plan *plan, const struct kn_batch *batch,
     int rc = kn_check_train(plan, batch, p->data->n, err);
 
     if (!rc)
+        rc = cu_check_batch_support(batch, p->base.models, err);
+    if (!rc)
         rc = cu_enter(p, err);
     if (rc)
         return rc;

@@ -209,7 +209,7 @@ static void build_walked(struct kn_net *n)
     t = kn_batch_norm(n, "bn", t);
     t = kn_relu(n, "relu", t);
     t = kn_conv2d(n, "conv2", t, 4, 1, 1, 0, false, KN_INIT_DEFAULT);
-    t = kn_max_pool(n, "pool", t, 2, 2);
+    t = kn_max_pool(n, "pool", t, 2, 2, 0);
     t = kn_global_avg_pool(n, "gap", t);
     t = kn_dropout(n, "drop", t, 0.3f);
     kn_linear(n, "fc", t, CLASSES, true);

@@ -44,7 +44,12 @@ static void gather_on_cpu(const struct run *r, int model, const uint8_t *pixels,
     for (int c = 0; c < 3; c++)
         for (int v = 0; v < 256; v++)
             m->lut[c][v] = kn_normalise(v, h->mean[c], h->std[c]);
-    cpu_gather(&plan, m, index, 0, r->a.rows, r->a.step != NULL, r->step[model].epoch, x);
+    cpu_gather(&plan, m,
+               &(struct cpu_pick){.index = index,
+                                  .n = r->a.rows,
+                                  .augment = r->a.step != NULL,
+                                  .epoch = r->step[model].epoch},
+               x);
     for (int n = 0; n < r->a.rows; n++)
         for (size_t i = 0; i < size; i++)
             for (int c = 0; c < r->in.stored; c++)

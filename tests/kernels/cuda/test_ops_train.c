@@ -82,7 +82,8 @@ static void check_loss(enum cu_type t, int models, int rows, int classes, size_t
             size_t row = (size_t)(m * rows + i);
 
             row_loss = kn_loss_row(
-                &r.hyper[m].loss, z + row * (size_t)r.in.stored, classes, labels[index[row]],
+                &r.hyper[m].loss, NULL, z + row * (size_t)r.in.stored, classes,
+                (struct kn_label){labels[index[row]], 0, 1, 0},
                 (scaled ? scaler[m].scale : 1.0f) / (float)rows, dz + row * (size_t)r.in.stored);
             mean += (double)row_loss / rows;
         }

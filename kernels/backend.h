@@ -33,8 +33,8 @@ struct kn_images {
 };
 
 struct kn_device_info {
-    char name[128];   /* "AMD EPYC (2 threads, AVX-512)" */
-    char detail[256]; /* library versions, compute capability, ... */
+    char name[128];                   /* "AMD EPYC (2 threads, AVX-512)" */
+    char detail[256];                 /* library versions, compute capability, ... */
     double memory_total, memory_free; /* bytes; 0: unknown */
 };
 
@@ -43,10 +43,10 @@ struct kn_hyper {
     float mean[3], std[3]; /* of x in [0, 1]: the network sees (pixel / 255 - mean) / std */
     struct kn_augment augment;
     struct kn_loss loss;
-    struct kn_optim optim; /* optim.kind must be the plan's */
-    float rates[KN_MAX_RATES]; /* dropout, stochastic depth */
+    struct kn_optim optim;      /* optim.kind must be the plan's */
+    float rates[KN_MAX_RATES];  /* dropout, stochastic depth */
     const float *class_weights; /* one a class, copied by set_hyper; NULL: all 1 */
-    uint64_t seed;             /* of augmentation and dropout: the study's, not the trial's */
+    uint64_t seed;              /* of augmentation and dropout: the study's, not the trial's */
     int fold;
 };
 
@@ -55,12 +55,12 @@ struct kn_plan_desc {
     int batch;                /* rows of a training batch, exactly */
     int eval_batch;           /* rows of an evaluation batch, at most */
     int models;               /* 1 or more */
-    int threads;              /* CPU: threads a model; models run side by side on what the device has */
+    int threads; /* CPU: threads a model; models run side by side on what the device has */
     enum kn_precision precision;
     enum kn_optim_kind optim;
-    bool exact; /* direct convolutions only: parity tests compare with them */
-    double steps; /* that it is likely to train, 0: nobody knows. Many make it worth while to measure
-                     algorithms first */
+    bool exact;      /* direct convolutions only: parity tests compare with them */
+    double steps;    /* that it is likely to train, 0: nobody knows. Many make it worth while to
+                        measure    algorithms first */
     bool averaged;   /* keeps moving averages of weights and statistics; evaluations use them */
     bool accumulate; /* steps of several batches: kn_batch.micros may be above 1 */
     int freeze;      /* operations before this one keep their weights, and their batch norms work
@@ -96,12 +96,12 @@ struct kn_batch {
     struct kn_mix mix;
     int micro, micros; /* batch `micro` of `micros` that make one step: gradients are the mean over
                           them, weights change at the last. 0, 0 as well as 0, 1: the plain case */
-    uint32_t behind;   /* of the batches before, how many changed no weights: step - behind optimizer
-                          steps were done */
-    float average;     /* averaged: after the step average <- average * this + (1 - this) * now, of
-                          weights and statistics; 1 leaves it, 0 copies. At the last micro-batch */
-    int estimate;      /* averaged; not 0: nothing is trained. A forward pass as in training, but
-                          with the average weights, moves their statistics by 1 / estimate */
+    uint32_t behind; /* of the batches before, how many changed no weights: step - behind optimizer
+                        steps were done */
+    float average;   /* averaged: after the step average <- average * this + (1 - this) * now, of
+                        weights and statistics; 1 leaves it, 0 copies. At the last micro-batch */
+    int estimate;    /* averaged; not 0: nothing is trained. A forward pass as in training, but
+                        with the average weights, moves their statistics by 1 / estimate */
 };
 
 /* A backend fills these in; see the functions below for the contracts. */
@@ -149,8 +149,8 @@ struct kn_backend_ops {
     /* One step of every model: gather, augment, forward, loss, backward, optimizer. batch[models].
      * next (NULL: unknown): the batches of the call after this one, fetched while this one trains;
      * their index arrays must stay valid until then. ret_loss[models]: the mean loss of the batch
-     * (0 for a model that sat out). NULL: nobody waits for it, and a device may still be at work when
-     * train returns; losses() tells. Index arrays may be reused when the call has returned. */
+     * (0 for a model that sat out). NULL: nobody waits for it, and a device may still be at work
+     * when train returns; losses() tells. Index arrays may be reused when the call has returned. */
     int (*train)(struct kn_plan *p, const struct kn_batch *batch, const struct kn_batch *next,
                  double *ret_loss, struct hpo_err *err);
 
@@ -162,8 +162,8 @@ struct kn_backend_ops {
 
     /* Logits (n[m], classes) of rows index[m][0 .. n[m]) for every model m, without augmentation or
      * dropout, with running statistics. n[m] may be 0. */
-    int (*eval)(struct kn_plan *p, const int32_t *const *index, const int *n, float *const *ret_logits,
-                struct hpo_err *err);
+    int (*eval)(struct kn_plan *p, const int32_t *const *index, const int *n,
+                float *const *ret_logits, struct hpo_err *err);
 
     /* For tests: the gradients of the last train call, canonical order, net->n_weights floats. */
     int (*get_gradients)(struct kn_plan *p, int model, float *ret, struct hpo_err *err);

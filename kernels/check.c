@@ -68,8 +68,8 @@ static int check_step(const struct kn_plan *p, const struct kn_batch *b, struct 
     const struct kn_tensor *in = &p->net->tensor[0];
     const struct kn_mix *x = &b->mix;
 
-    if (b->micros < 0 || b->micro < 0 || b->micro > b->micros || (b->micros && b->micro == b->micros) ||
-        (b->micros > 1 && !p->accumulate))
+    if (b->micros < 0 || b->micro < 0 || b->micro > b->micros ||
+        (b->micros && b->micro == b->micros) || (b->micros > 1 && !p->accumulate))
         return hpo_fail(err, HPO_ECONFIG, "batch %d of %d of a step", b->micro, b->micros);
     if (!(b->average >= 0 && b->average <= 1) || b->estimate < 0 || (b->estimate && !p->averaged))
         return hpo_fail(err, HPO_ECONFIG, "an average of decay %g, estimate %d", (double)b->average,
@@ -99,8 +99,8 @@ int kn_check_train(const struct kn_plan *p, const struct kn_batch *batch, int64_
     return rc;
 }
 
-int kn_check_eval(const struct kn_plan *p, const int32_t *const *index, const int *n, int64_t images,
-                  struct hpo_err *err)
+int kn_check_eval(const struct kn_plan *p, const int32_t *const *index, const int *n,
+                  int64_t images, struct hpo_err *err)
 {
     int rc = HPO_OK;
 

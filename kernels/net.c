@@ -57,8 +57,8 @@ static int add_tensor(struct kn_net *n, const char *op, int64_t c, int64_t h, in
         return fail(n, op, "the output would be %lld x %lld x %lld (channels, height, width)",
                     (long long)c, (long long)h, (long long)w);
     if (c > MAX_CHANNELS || h > MAX_SIDE || w > MAX_SIDE || c * h * w > MAX_ELEMENTS)
-        return fail(n, op, "%lld x %lld x %lld (channels, height, width) is too large", (long long)c,
-                    (long long)h, (long long)w);
+        return fail(n, op, "%lld x %lld x %lld (channels, height, width) is too large",
+                    (long long)c, (long long)h, (long long)w);
     n->tensor = grow(&n->arena, n->tensor, n->n_tensors, sizeof(*n->tensor));
     n->tensor[n->n_tensors] = (struct kn_tensor){(int)c, (int)h, (int)w, samples};
     return n->n_tensors++;
@@ -76,14 +76,22 @@ static struct kn_op *add_op(struct kn_net *n, enum kn_kind kind, const char *nam
     struct kn_op *op;
 
     if (!name || !*name || strlen(name) > MAX_OP_NAME) {
-        fail(n, name, "an operation needs a name of 1 to %d characters",
-             MAX_OP_NAME);
+        fail(n, name, "an operation needs a name of 1 to %d characters", MAX_OP_NAME);
         return NULL;
     }
     n->op = grow(&n->arena, n->op, n->n_ops, sizeof(*n->op));
     op = &n->op[n->n_ops++];
-    *op = (struct kn_op){.kind = kind, .in = in, .in2 = -1, .out = -1, .rate = -1, .weight = -1,
-                         .bias = -1, .mean = -1, .var = -1, .kernel = 1, .stride = 1};
+    *op = (struct kn_op){.kind = kind,
+                         .in = in,
+                         .in2 = -1,
+                         .out = -1,
+                         .rate = -1,
+                         .weight = -1,
+                         .bias = -1,
+                         .mean = -1,
+                         .var = -1,
+                         .kernel = 1,
+                         .stride = 1};
     snprintf(op->name, sizeof(op->name), "%s", name);
     return op;
 }
@@ -104,8 +112,12 @@ static int add_param(struct kn_net *n, const char *suffix, bool trained, enum kn
     }
     n->param = grow(&n->arena, n->param, n->n_params, sizeof(*n->param));
     p = &n->param[n->n_params];
-    *p = (struct kn_param){.n_dims = n_dims, .count = (size_t)count, .offset = *total,
-                           .trained = trained, .init = init, .op = n->n_ops - 1};
+    *p = (struct kn_param){.n_dims = n_dims,
+                           .count = (size_t)count,
+                           .offset = *total,
+                           .trained = trained,
+                           .init = init,
+                           .op = n->n_ops - 1};
     snprintf(p->name, sizeof(p->name), "%.*s.%s", MAX_OP_NAME, owner, suffix);
     for (int i = 0; i < 4; i++)
         p->dims[i] = i < n_dims ? dims[i] : 1;
@@ -151,11 +163,11 @@ static int convolution(struct kn_net *n, enum kn_kind kind, const char *name, in
     t = n->tensor[in];
     if (kernel < 1 || kernel > MAX_KERNEL || stride < 1 || stride > MAX_KERNEL || pad < 0 ||
         pad >= kernel)
-        return fail(n, name, "kernel %d, stride %d, padding %d is not a convolution", kernel, stride,
-                    pad);
+        return fail(n, name, "kernel %d, stride %d, padding %d is not a convolution", kernel,
+                    stride, pad);
     if (t.h + 2 * pad < kernel || t.w + 2 * pad < kernel)
-        return fail(n, name, "a %d x %d kernel does not fit into %d x %d pixels", kernel, kernel, t.h,
-                    t.w);
+        return fail(n, name, "a %d x %d kernel does not fit into %d x %d pixels", kernel, kernel,
+                    t.h, t.w);
     op = add_op(n, kind, name, in);
     if (!op)
         return 0;
@@ -269,8 +281,8 @@ int kn_scale(struct kn_net *n, const char *name, int in, int by)
     a = &n->tensor[in];
     b = &n->tensor[by];
     if (a->c != b->c || b->h != 1 || b->w != 1 || a->samples != 1 || b->samples != 1)
-        return fail(n, name, "%d x %d x %d cannot be scaled by %d x %d x %d", a->c, a->h, a->w, b->c,
-                    b->h, b->w);
+        return fail(n, name, "%d x %d x %d cannot be scaled by %d x %d x %d", a->c, a->h, a->w,
+                    b->c, b->h, b->w);
     out = same_shape(n, KN_SCALE, name, in);
     if (ok(n))
         n->op[n->n_ops - 1].in2 = by;
@@ -287,8 +299,8 @@ int kn_add(struct kn_net *n, const char *name, int in, int in2)
     a = &n->tensor[in];
     b = &n->tensor[in2];
     if (a->c != b->c || a->h != b->h || a->w != b->w || a->samples != b->samples)
-        return fail(n, name, "%d x %d x %d and %d x %d x %d cannot be added", a->c, a->h, a->w, b->c,
-                    b->h, b->w);
+        return fail(n, name, "%d x %d x %d and %d x %d x %d cannot be added", a->c, a->h, a->w,
+                    b->c, b->h, b->w);
     out = same_shape(n, KN_ADD, name, in);
     if (ok(n))
         n->op[n->n_ops - 1].in2 = in2;
@@ -393,7 +405,8 @@ int kn_drop_path(struct kn_net *n, const char *name, int in, int rate, float fra
     if (!valid_input(n, name, in) || !one_sample(n, name, in))
         return 0;
     if (rate < 0 || rate >= n->n_rates || !(fraction >= 0.0f && fraction <= 1.0f))
-        return fail(n, name, "there is no rate %d, or %g is no share of it", rate, (double)fraction);
+        return fail(n, name, "there is no rate %d, or %g is no share of it", rate,
+                    (double)fraction);
     out = same_shape(n, KN_DROP_PATH, name, in);
     if (ok(n)) {
         n->op[n->n_ops - 1].rate = rate;
@@ -430,8 +443,9 @@ int kn_linear(struct kn_net *n, const char *name, int in, int out, bool bias)
         return 0;
     t = n->tensor[in];
     if (t.h != 1 || t.w != 1)
-        return fail(n, name, "a linear layer needs 1 x 1 pixels, not %d x %d: flatten or pool first",
-                    t.h, t.w);
+        return fail(n, name,
+                    "a linear layer needs 1 x 1 pixels, not %d x %d: flatten or pool first", t.h,
+                    t.w);
     op = add_op(n, KN_LINEAR, name, in);
     if (!op)
         return 0;
@@ -444,7 +458,8 @@ int kn_linear(struct kn_net *n, const char *name, int in, int out, bool bias)
     return ok(n) ? op->out : 0;
 }
 
-/* Every result has a reader: a backend may then take the last operation's output as the only end. */
+/* Every result has a reader: a backend may then take the last operation's output as the only end.
+ */
 static void check_all_used(struct kn_net *n)
 {
     for (int t = 0; t < n->n_tensors - 1; t++) {
@@ -470,8 +485,8 @@ int kn_net_finish(struct kn_net *n, struct hpo_err *err)
     if (ok(n)) {
         t = &n->tensor[n->n_tensors - 1];
         if (t->c != n->classes || t->h != 1 || t->w != 1)
-            fail(n, n->op[n->n_ops - 1].name,
-                 "the last output is %d x %d x %d, not %d logits", t->c, t->h, t->w, n->classes);
+            fail(n, n->op[n->n_ops - 1].name, "the last output is %d x %d x %d, not %d logits",
+                 t->c, t->h, t->w, n->classes);
     }
     if (ok(n))
         check_all_used(n);

@@ -22,8 +22,8 @@
 HPO_BEGIN_C
 
 enum kn_kind {
-    KN_CONV2D,          /* params: weight (O, I, k, k) [, bias (O)] */
-    KN_BATCH_NORM,      /* params: weight, bias; buffers: running_mean, running_var */
+    KN_CONV2D,     /* params: weight (O, I, k, k) [, bias (O)] */
+    KN_BATCH_NORM, /* params: weight, bias; buffers: running_mean, running_var */
     KN_RELU,
     KN_ADD,             /* in + in2, same shape */
     KN_MAX_POOL,        /* kernel x kernel, stride, pad (which is never the maximum) */
@@ -39,7 +39,7 @@ enum kn_kind {
 };
 
 enum kn_init {
-    KN_INIT_DEFAULT,        /* conv, linear: kaiming_uniform(a = sqrt 5); bias U(+-1/sqrt fan_in) */
+    KN_INIT_DEFAULT, /* conv, linear: kaiming_uniform(a = sqrt 5); bias U(+-1/sqrt fan_in) */
     KN_INIT_KAIMING_FAN_OUT, /* conv: normal, std sqrt(2 / fan_out) (torchvision's ResNet) */
     KN_INIT_UNIFORM_OUT,     /* linear: U(+-1 / sqrt out) (torchvision's EfficientNet) */
     KN_INIT_NORMAL_01,       /* normal, std 0.01 (torchvision's MobileNet) */
@@ -122,9 +122,9 @@ int kn_rate(struct kn_net *n, const char *name, float rate);
 int kn_dropout(struct kn_net *n, const char *name, int in, float rate);
 /* One of several with the same rate (kn_rate's); each has masks of its own. */
 int kn_dropout_shared(struct kn_net *n, const char *name, int in, int rate);
-/* Multi-sample dropout (Inoue, arXiv 1905.09788): `samples` masks on the same features; what follows
- * (linear layers only) has so many rows an image, and the loss is the mean over them. In evaluation
- * there is one row, without dropout. in: 1 x 1 pixels. */
+/* Multi-sample dropout (Inoue, arXiv 1905.09788): `samples` masks on the same features; what
+ * follows (linear layers only) has so many rows an image, and the loss is the mean over them. In
+ * evaluation there is one row, without dropout. in: 1 x 1 pixels. */
 int kn_dropout_samples(struct kn_net *n, const char *name, int in, float rate, int samples);
 int kn_flatten(struct kn_net *n, const char *name, int in);
 int kn_linear(struct kn_net *n, const char *name, int in, int out, bool bias);

@@ -40,7 +40,8 @@ static int list(const char *text, int classes, float *ret, struct hpo_err *err)
     int n = hpo_numbers(text, v, classes), rc = 0;
 
     if (n != classes)
-        rc = hpo_fail(err, HPO_ECONFIG, "loss.class_weights: %d numbers for %d classes", n, classes);
+        rc =
+            hpo_fail(err, HPO_ECONFIG, "loss.class_weights: %d numbers for %d classes", n, classes);
     for (int c = 0; c < classes && !rc; c++)
         ret[c] = (float)v[c];
     free(v);

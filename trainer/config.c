@@ -12,9 +12,10 @@ static const struct hpo_opt trainer_options[] = {
 };
 
 static const struct hpo_opt optimizer_options[] = {
-    HPO_OPT(BOOL, struct tr_optimizer_opts, decay_bias_norm, "decay_bias_norm", "true", 0, 0, 0,
-            "let weight decay act on biases and on batch norm's parameters as well, as PyTorch does "
-            "by itself; recipes that win switch it off"),
+    HPO_OPT(
+        BOOL, struct tr_optimizer_opts, decay_bias_norm, "decay_bias_norm", "true", 0, 0, 0,
+        "let weight decay act on biases and on batch norm's parameters as well, as PyTorch does "
+        "by itself; recipes that win switch it off"),
     HPO_OPT(REAL, struct tr_optimizer_opts, clip_norm, "clip_norm", "0.0", 0, 1e9, 0,
             "scale gradients down to at most this norm, all of them together; 0 is off "
             "(torch.nn.utils.clip_grad_norm_)"),
@@ -39,8 +40,7 @@ const struct hpo_section tr_sections[] = {
     {"model", "the network", NULL, KINDS(model_registry), "convnet",
      offsetof(struct tr_config, model)},
     {"optimizer", "how weights follow their gradients", optimizer_options,
-     KINDS(optimizer_registry), "sgd",
-     offsetof(struct tr_config, optimizer)},
+     KINDS(optimizer_registry), "sgd", offsetof(struct tr_config, optimizer)},
     {"schedule", "the learning rate over time", NULL, KINDS(schedule_registry), "constant",
      offsetof(struct tr_config, schedule)},
     {"loss", "what training makes small", NULL, KINDS(loss_registry), "cross_entropy",

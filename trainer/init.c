@@ -24,7 +24,8 @@ static double fan(const struct kn_param *weight, int dim)
 static void draw(const struct kn_param *p, const struct kn_param *weight, struct hpo_rng *rng,
                  float *ret)
 {
-    bool normal = p->init == KN_INIT_NORMAL_01 || (p == weight && p->init == KN_INIT_KAIMING_FAN_OUT);
+    bool normal =
+        p->init == KN_INIT_NORMAL_01 || (p == weight && p->init == KN_INIT_KAIMING_FAN_OUT);
 
     if (p->init == KN_INIT_ZERO) {
         fill(ret, p->count, 0);

@@ -205,7 +205,8 @@ static int allocate(struct tr_run *r, struct hpo_err *err)
     r->class_weights = calloc(classes, sizeof(float));
     r->at.curve = calloc(curve, ((size_t)r->n_metrics + 1) * sizeof(double));
     r->timing.row = calloc(curve, 2 * sizeof(double));
-    if (!r->indices || !r->logits || !r->labels || !r->confusion || !r->class_weights || !r->at.curve || !r->timing.row)
+    if (!r->indices || !r->logits || !r->labels || !r->confusion || !r->class_weights ||
+        !r->at.curve || !r->timing.row)
         return out_of_memory(err,
                              4.0 * (double)(models * (2 * rows + valid * classes)) +
                                  8.0 * (double)(valid + classes * classes),

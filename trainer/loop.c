@@ -37,8 +37,8 @@ static double rate_at(const struct tr_run *r, const struct tr_member *m, int ste
            r->schedule->factor(r->config->schedule.priv, &at);
 }
 
-/* A batch's place among those that make one optimizer step; the last step of an epoch may have fewer.
- * Steps do not reach over the end of an epoch. */
+/* A batch's place among those that make one optimizer step; the last step of an epoch may have
+ * fewer. Steps do not reach over the end of an epoch. */
 static void place_among(const struct tr_run *r, const struct tr_member *m, int step,
                         struct kn_batch *ret)
 {

@@ -36,9 +36,21 @@ struct tr_net_hash tr_hash_net(const struct kn_net *n)
     }
     for (int i = 0; i < n->n_ops; i++) {
         const struct kn_op *o = &n->op[i];
-        const int ints[] = {(int)o->kind, o->in, o->in2, o->out, o->kernel, o->stride, o->pad,
-                            o->rate, o->layer, (int)o->act, n->tensor[o->out].samples, o->weight,
-                            o->bias, o->mean, o->var};
+        const int ints[] = {(int)o->kind,
+                            o->in,
+                            o->in2,
+                            o->out,
+                            o->kernel,
+                            o->stride,
+                            o->pad,
+                            o->rate,
+                            o->layer,
+                            (int)o->act,
+                            n->tensor[o->out].samples,
+                            o->weight,
+                            o->bias,
+                            o->mean,
+                            o->var};
         const float floats[] = {o->eps, o->momentum, o->fraction};
 
         str_addn(&bytes, o->name, strlen(o->name) + 1);

@@ -44,11 +44,16 @@ static void pool_rows(const struct cpu_runner *r, const void *arg, int n0, int n
 {
     const struct pass *a = arg;
     const struct cpu_tensor *out = &r->p->tensor[a->n->out];
-    struct cpu_pool_args pool = {.s = cpu_shape_of(r->p, &r->p->tensor[a->n->in]), .oh = out->h,
-                                 .ow = out->w, .kernel = a->n->op->kernel,
-                                 .stride = a->n->op->stride, .pad = a->n->op->pad, .x = a->x,
+    struct cpu_pool_args pool = {.s = cpu_shape_of(r->p, &r->p->tensor[a->n->in]),
+                                 .oh = out->h,
+                                 .ow = out->w,
+                                 .kernel = a->n->op->kernel,
+                                 .stride = a->n->op->stride,
+                                 .pad = a->n->op->pad,
+                                 .x = a->x,
                                  .y = (float *)a->y,
-                                 .dy = a->dy, .dx = a->dx};
+                                 .dy = a->dy,
+                                 .dx = a->dx};
 
     r->p->dev->vec->pool_grad(&pool, n0, n1);
 }
@@ -134,7 +139,7 @@ static void flatten_rows(const struct cpu_runner *r, const void *arg, int n0, in
 }
 
 static cpu_rows_fn *const rows_of[KN_N_KINDS] = {
-    [KN_RELU] = relu_rows,       [KN_ADD] = add_rows,         [KN_MAX_POOL] = pool_rows,
+    [KN_RELU] = relu_rows,           [KN_ADD] = add_rows,         [KN_MAX_POOL] = pool_rows,
     [KN_GLOBAL_AVG_POOL] = gap_rows, [KN_DROPOUT] = dropout_rows, [KN_FLATTEN] = flatten_rows,
     [KN_DROP_PATH] = drop_path_rows, [KN_ACT] = act_rows,         [KN_SCALE] = scale_rows,
 };
@@ -203,10 +208,17 @@ int cpu_backward(struct cpu_runner *r, struct cpu_model *m, const float *x, uint
 
     for (int i = p->n_nodes - 1; i >= 0 && !rc; i--) {
         const struct cpu_node *n = &p->node[i];
-        struct pass a = {n, m, n->in ? cpu_ptr(r, &p->train, p->act[n->in]) : x,
-                         n->in2 < 0 ? NULL : n->in2 ? cpu_ptr(r, &p->train, p->act[n->in2]) : x,
+        struct pass a = {n,
+                         m,
+                         n->in ? cpu_ptr(r, &p->train, p->act[n->in]) : x,
+                         n->in2 < 0 ? NULL
+                         : n->in2   ? cpu_ptr(r, &p->train, p->act[n->in2])
+                                    : x,
                          cpu_ptr(r, &p->train, p->act[n->out]),
-                         cpu_ptr(r, &p->train, p->grad[n->out]), NULL, NULL, step};
+                         cpu_ptr(r, &p->train, p->grad[n->out]),
+                         NULL,
+                         NULL,
+                         step};
 
         if (!p->tensor[n->out].grad)
             continue;

@@ -11,7 +11,8 @@
 static int check_desc(const struct kn_plan_desc *d, const struct kn_images *im, struct hpo_err *err)
 {
     if (d->precision == KN_BF16 || d->precision == KN_FP16)
-        return hpo_fail(err, HPO_ECONFIG, "%s on the CPU: it trains in fp32 (precision: auto, fp32)",
+        return hpo_fail(err, HPO_ECONFIG,
+                        "%s on the CPU: it trains in fp32 (precision: auto, fp32)",
                         d->precision == KN_BF16 ? "bf16" : "fp16");
     return kn_check_desc(d, im ? im->h : 0, im ? im->w : 0, im ? im->classes : 0, err);
 }
@@ -24,8 +25,8 @@ static int plan_draft(struct cpu_dev *d, const struct kn_plan_desc *desc, struct
     struct cpu_team team;
     int rc;
 
-    p->base = (struct kn_plan){&kn_backend_cpu, desc->net, desc->batch, desc->eval_batch,
-                               desc->models, desc->optim, desc->averaged, desc->accumulate};
+    p->base = (struct kn_plan){&kn_backend_cpu, desc->net,   desc->batch,    desc->eval_batch,
+                               desc->models,    desc->optim, desc->averaged, desc->accumulate};
     p->dev = d;
     p->exact = desc->exact;
     p->freeze = desc->freeze;
@@ -65,7 +66,8 @@ double cpu_estimate(struct kn_dev *dev, const struct kn_plan_desc *desc)
 
 static int map_memory(struct cpu_plan *p, struct hpo_err *err)
 {
-    void *m = mmap(NULL, p->memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *m =
+        mmap(NULL, p->memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (m == MAP_FAILED)
         return hpo_fail(err, HPO_ENOMEM, "%zu bytes (%.1f MiB) of memory for the network: %s",

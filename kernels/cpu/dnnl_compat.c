@@ -53,7 +53,8 @@ void dn_layout_release(struct dn_layout *l)
 #endif
 }
 
-/* A weight's dimensions; returns how many. To oneDNN a depthwise convolution has a group a channel. */
+/* A weight's dimensions; returns how many. To oneDNN a depthwise convolution has a group a channel.
+ */
 static int weight_dims(const struct dn_shape *s, int64_t ret[5])
 {
     if (s->depthwise) {
@@ -152,9 +153,8 @@ static dnnl_status_t choose(dnnl_primitive_desc_t *ret, dnnl_engine_t e, const s
         return dnnl_convolution_backward_weights_primitive_desc_create(
             ret, e, alg, m->src.md, m->weight.md, BIAS(m, s), m->dst.md, st, dil, pad, pr, hint,
             attr);
-    return dnnl_convolution_forward_primitive_desc_create(ret, e, prop, alg, m->src.md, m->weight.md,
-                                                          BIAS(m, s), m->dst.md, st, dil, pad, pr,
-                                                          attr);
+    return dnnl_convolution_forward_primitive_desc_create(
+        ret, e, prop, alg, m->src.md, m->weight.md, BIAS(m, s), m->dst.md, st, dil, pad, pr, attr);
 }
 #else
 #define BIAS(m, s) ((s)->bias ? (m)->bias.md : NULL)
@@ -188,8 +188,8 @@ static dnnl_status_t choose(dnnl_primitive_desc_t *ret, dnnl_engine_t e, const s
             rc = dnnl_convolution_backward_data_desc_init(&d, alg, m->src.md, m->weight.md,
                                                           m->dst.md, st, pad, pr);
         else if (pass == DN_WEIGHTS)
-            rc = dnnl_convolution_backward_weights_desc_init(
-                &d, alg, m->src.md, m->weight.md, BIAS(m, s), m->dst.md, st, pad, pr);
+            rc = dnnl_convolution_backward_weights_desc_init(&d, alg, m->src.md, m->weight.md,
+                                                             BIAS(m, s), m->dst.md, st, pad, pr);
         else
             rc = dnnl_convolution_forward_desc_init(&d, prop, alg, m->src.md, m->weight.md,
                                                     BIAS(m, s), m->dst.md, st, pad, pr);

@@ -32,9 +32,13 @@ static void pool_rows(const struct cpu_runner *r, const void *arg, int n0, int n
 {
     const struct pass *a = arg;
     const struct cpu_tensor *out = &r->p->tensor[a->n->out];
-    struct cpu_pool_args pool = {.s = cpu_shape_of(r->p, &r->p->tensor[a->n->in]), .oh = out->h,
-                                 .ow = out->w, .kernel = a->n->op->kernel,
-                                 .stride = a->n->op->stride, .pad = a->n->op->pad, .x = a->x,
+    struct cpu_pool_args pool = {.s = cpu_shape_of(r->p, &r->p->tensor[a->n->in]),
+                                 .oh = out->h,
+                                 .ow = out->w,
+                                 .kernel = a->n->op->kernel,
+                                 .stride = a->n->op->stride,
+                                 .pad = a->n->op->pad,
+                                 .x = a->x,
                                  .y = a->y};
 
     r->p->dev->vec->pool(&pool, n0, n1);
@@ -132,7 +136,7 @@ static void flatten_rows(const struct cpu_runner *r, const void *arg, int n0, in
 }
 
 static cpu_rows_fn *const rows_of[KN_N_KINDS] = {
-    [KN_RELU] = relu_rows,       [KN_ADD] = add_rows,         [KN_MAX_POOL] = pool_rows,
+    [KN_RELU] = relu_rows,           [KN_ADD] = add_rows,         [KN_MAX_POOL] = pool_rows,
     [KN_GLOBAL_AVG_POOL] = gap_rows, [KN_DROPOUT] = dropout_rows, [KN_FLATTEN] = flatten_rows,
     [KN_DROP_PATH] = drop_path_rows, [KN_ACT] = act_rows,         [KN_SCALE] = scale_rows,
 };
@@ -158,8 +162,13 @@ int cpu_forward(struct cpu_runner *r, struct cpu_model *m, const float *x, uint3
 
     for (int i = 0; i < p->n_nodes && !rc; i++) {
         const struct cpu_node *n = &p->node[i];
-        struct pass a = {n, m, n->in ? cpu_ptr(r, &p->train, p->act[n->in]) : x, NULL,
-                         cpu_ptr(r, &p->train, p->act[n->out]), true, step};
+        struct pass a = {n,
+                         m,
+                         n->in ? cpu_ptr(r, &p->train, p->act[n->in]) : x,
+                         NULL,
+                         cpu_ptr(r, &p->train, p->act[n->out]),
+                         true,
+                         step};
 
         if (n->in2 >= 0)
             a.x2 = n->in2 ? cpu_ptr(r, &p->train, p->act[n->in2]) : x;
@@ -180,8 +189,13 @@ int cpu_forward_eval(struct cpu_runner *r, struct cpu_model *m, struct hpo_err *
 
     for (int i = 0; i < p->n_nodes && !rc; i++) {
         const struct cpu_node *n = &p->node[i];
-        struct pass a = {n, m, cpu_ptr(r, &p->eval, p->eval_act[n->in]), NULL,
-                         cpu_ptr(r, &p->eval, p->eval_act[n->out]), false, 0};
+        struct pass a = {n,
+                         m,
+                         cpu_ptr(r, &p->eval, p->eval_act[n->in]),
+                         NULL,
+                         cpu_ptr(r, &p->eval, p->eval_act[n->out]),
+                         false,
+                         0};
 
         if (n->in2 >= 0)
             a.x2 = cpu_ptr(r, &p->eval, p->eval_act[n->in2]);

@@ -96,8 +96,8 @@ static void mix_rows(const struct cpu_plan *p, const struct cpu_pick *pick, int 
 {
     const struct cpu_tensor *in = &p->tensor[0];
     const struct kn_mix *mix = &pick->mix;
-    size_t block = in->plain ? 1 : (size_t)p->dev->block, planes = in->row / block /
-                   ((size_t)in->h * (size_t)in->w);
+    size_t block = in->plain ? 1 : (size_t)p->dev->block,
+           planes = in->row / block / ((size_t)in->h * (size_t)in->w);
 
     for (int i = first; i < last; i++) {
         float *a = x + in->row * (size_t)i, *b = x + in->row * (size_t)(pick->n - 1 - i);
@@ -106,8 +106,8 @@ static void mix_rows(const struct cpu_plan *p, const struct cpu_pick *pick, int 
             mix_pair(mix, a, b, in->row);
         for (size_t c = 0; mix->kind == KN_CUTMIX && c < planes; c++)
             for (int y = mix->y0; y < mix->y1; y++) {
-                size_t at = ((c * (size_t)in->h + (size_t)y) * (size_t)in->w + (size_t)mix->x0) *
-                            block;
+                size_t at =
+                    ((c * (size_t)in->h + (size_t)y) * (size_t)in->w + (size_t)mix->x0) * block;
 
                 mix_pair(mix, a + at, b + at, (size_t)(mix->x1 - mix->x0) * block);
             }

@@ -40,8 +40,8 @@ static void lower_tensors(struct cpu_plan *p)
     p->tensor[0].plain = true;
     for (int i = 0; i < net->n_ops; i++)
         if (net->op[i].in == 0 || net->op[i].in2 == 0)
-            p->tensor[0].plain = p->tensor[0].plain && (net->op[i].kind == KN_CONV2D ||
-                                                        net->op[i].kind == KN_FLATTEN);
+            p->tensor[0].plain = p->tensor[0].plain &&
+                                 (net->op[i].kind == KN_CONV2D || net->op[i].kind == KN_FLATTEN);
     if (p->tensor[0].plain)
         p->tensor[0].row = (size_t)p->tensor[0].c * p->tensor[0].h * p->tensor[0].w;
 }
@@ -139,9 +139,18 @@ static struct cpu_node *add_node(struct cpu_plan *p, const struct kn_op *op)
 {
     struct cpu_node *n = &p->node[p->n_nodes++];
 
-    *n = (struct cpu_node){.kind = op->kind, .op = op, .in = op->in, .in2 = op->in2, .out = op->out,
-                           .conv = -1, .saved = -1, .scratch = -1, .scratch_back = -1,
-                           .eval_scratch = -1, .weight_back = -1, .weight_diff = -1,
+    *n = (struct cpu_node){.kind = op->kind,
+                           .op = op,
+                           .in = op->in,
+                           .in2 = op->in2,
+                           .out = op->out,
+                           .conv = -1,
+                           .saved = -1,
+                           .scratch = -1,
+                           .scratch_back = -1,
+                           .eval_scratch = -1,
+                           .weight_back = -1,
+                           .weight_diff = -1,
                            .part = {-1, -1}};
     n->frozen = op - p->base.net->op < p->freeze;
     n->weight = offset_of(p, op->weight);
@@ -162,11 +171,17 @@ static void add_conv(struct cpu_plan *p, struct cpu_node *n)
     c->shape = (struct dn_shape){.n = cpu_rows(p, n->in),
                                  .ic = in->plain ? in->c : in->blocks * block,
                                  .oc = out->blocks * block,
-                                 .ih = in->h, .iw = in->w, .oh = out->h, .ow = out->w,
+                                 .ih = in->h,
+                                 .iw = in->w,
+                                 .oh = out->h,
+                                 .ow = out->w,
                                  .kernel = n->kind == KN_LINEAR ? 0 : n->op->kernel,
-                                 .stride = n->op->stride, .pad = n->op->pad,
+                                 .stride = n->op->stride,
+                                 .pad = n->op->pad,
                                  .depthwise = n->kind == KN_DEPTHWISE,
-                                 .bias = n->op->bias >= 0, .plain_src = in->plain, .block = block};
+                                 .bias = n->op->bias >= 0,
+                                 .plain_src = in->plain,
+                                 .block = block};
     c->has_data = in->grad;
 }
 
@@ -207,14 +222,15 @@ int cpu_lower(struct cpu_plan *p, const struct kn_plan_desc *desc, struct hpo_er
         if (n->kind == KN_BATCH_NORM && (int64_t)desc->batch * t->h * t->w < 2)
             return hpo_fail(err, HPO_ECONFIG,
                             "%s: batch norm needs more than one value per channel: batch size 1 on "
-                            "1 x 1 pixels has no variance", n->op->name);
+                            "1 x 1 pixels has no variance",
+                            n->op->name);
     }
     return HPO_OK;
 }
 
 /* Winograd F(4x4, 3x3) does 4 times fewer multiplications, at the price of transforms that only pay
- * with enough channels. The limits are measured (2 cores with AVX-512, 32 x 32 to 8 x 8 pixels, oneDNN
- * 2.6) and fixed: the choice, and with it the rounding, must not depend on timing. */
+ * with enough channels. The limits are measured (2 cores with AVX-512, 32 x 32 to 8 x 8 pixels,
+ * oneDNN 2.6) and fixed: the choice, and with it the rounding, must not depend on timing. */
 static enum dn_alg alg_for(const struct dn_shape *s, enum dn_pass pass)
 {
     int low = s->ic < s->oc ? s->ic : s->oc, high = s->ic < s->oc ? s->oc : s->ic;
@@ -234,8 +250,8 @@ static int choose_conv(struct cpu_plan *p, struct cpu_conv *c, struct hpo_err *e
     eval.n = p->base.eval_batch;
     rc = dn_layout_init(&c->flat, &c->shape, err);
     if (!rc)
-        rc = dn_prim_choose(&c->train, e, &c->shape, DN_TRAIN, alg_for(&c->shape, DN_TRAIN), p->exact,
-                            NULL, err);
+        rc = dn_prim_choose(&c->train, e, &c->shape, DN_TRAIN, alg_for(&c->shape, DN_TRAIN),
+                            p->exact, NULL, err);
     if (rc)
         return rc;
     master = dn_prim_weight(&c->train);

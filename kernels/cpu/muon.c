@@ -1,6 +1,6 @@
-/* Muon's orthogonalisation: Newton-Schulz iterations towards U V^T of a matrix U S V^T (Jordan et al.
- * 2024). A weight (o, i, k, k) is the matrix (o, i k k). In fp32, where PyTorch works in bfloat16: the
- * iterations are meant to need few digits. */
+/* Muon's orthogonalisation: Newton-Schulz iterations towards U V^T of a matrix U S V^T (Jordan et
+ * al. 2024). A weight (o, i, k, k) is the matrix (o, i k k). In fp32, where PyTorch works in
+ * bfloat16: the iterations are meant to need few digits. */
 #include <math.h>
 #include <string.h>
 
@@ -16,7 +16,8 @@ static size_t align(size_t floats)
     return kn_align_up(floats * sizeof(float), 64) / sizeof(float);
 }
 
-/* The matrix twice, and what is squared: of the shorter side. Scratch of the reorders comes after. */
+/* The matrix twice, and what is squared: of the shorter side. Scratch of the reorders comes after.
+ */
 static size_t floats_of(const struct dn_shape *s, size_t *ret_short)
 {
     size_t rows = (size_t)s->oc, taps = s->kernel ? (size_t)s->kernel * (size_t)s->kernel : 1;

@@ -16,8 +16,13 @@ struct saved {
 
 static struct saved saved_at(float *s, int channels)
 {
-    return (struct saved){s, s + channels, s + 2 * channels, s + 3 * channels, s + 4 * channels,
-                          s + 5 * channels, s + 6 * channels};
+    return (struct saved){s,
+                          s + channels,
+                          s + 2 * channels,
+                          s + 3 * channels,
+                          s + 4 * channels,
+                          s + 5 * channels,
+                          s + 6 * channels};
 }
 
 static int channels_of(const struct cpu_plan *p, const struct cpu_node *n)
@@ -42,8 +47,8 @@ static void backward_sums(const struct cpu_vec *v, const struct cpu_norm *a,
 }
 
 /* Both sums of every channel, left in the first part's place. */
-static void reduce(struct cpu_runner *r, const struct cpu_norm *a, const float *origin, int channels,
-                   sums_fn *fn)
+static void reduce(struct cpu_runner *r, const struct cpu_norm *a, const float *origin,
+                   int channels, sums_fn *fn)
 {
     const struct cpu_vec *v = r->p->dev->vec;
     int threads = r->p->threads, rows = r->p->base.batch;
@@ -66,13 +71,19 @@ static struct cpu_norm norm_of(const struct cpu_runner *r, const struct cpu_node
                                const struct saved *s, const struct kn_bufs *bufs, const int *act,
                                const float *input)
 {
-    return (struct cpu_norm){.s = cpu_shape_of(r->p, &r->p->tensor[n->in]), .relu = n->relu,
-                             .tail = n->tail, 
+    return (struct cpu_norm){.s = cpu_shape_of(r->p, &r->p->tensor[n->in]),
+                             .relu = n->relu,
+                             .tail = n->tail,
                              .x = n->in ? cpu_ptr(r, bufs, act[n->in]) : input,
-                             .res = n->in2 < 0 ? NULL : n->in2 ? cpu_ptr(r, bufs, act[n->in2])
-                                                               : input,
-                             .scale = s->scale, .shift = s->shift, .mean = s->mean, .ca = s->ca,
-                             .cb = s->cb, .cc = s->cc};
+                             .res = n->in2 < 0 ? NULL
+                                    : n->in2   ? cpu_ptr(r, bufs, act[n->in2])
+                                               : input,
+                             .scale = s->scale,
+                             .shift = s->shift,
+                             .mean = s->mean,
+                             .ca = s->ca,
+                             .cb = s->cb,
+                             .cc = s->cc};
 }
 
 static void apply(struct cpu_runner *r, const struct cpu_norm *a, int rows)
@@ -141,8 +152,8 @@ void cpu_norm_forward_eval(struct cpu_runner *r, struct cpu_model *m, const stru
     int channels = channels_of(p, n);
     float *two = cpu_ptr(r, &p->eval, n->eval_scratch);
     struct saved s = {.scale = two, .shift = two + channels};
-    struct cpu_norm a = norm_of(r, n, &s, &p->eval, p->eval_act,
-                                cpu_ptr(r, &p->eval, p->eval_act[0]));
+    struct cpu_norm a =
+        norm_of(r, n, &s, &p->eval, p->eval_act, cpu_ptr(r, &p->eval, p->eval_act[0]));
 
     a.y = cpu_ptr(r, &p->eval, p->eval_act[n->out]);
     running_scale(m, n, &s, channels);

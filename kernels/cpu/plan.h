@@ -50,13 +50,13 @@ struct cpu_node {
     int conv;                       /* convolutions, linear layers: index into conv[] */
 
     /* Buffers, by index; -1: none. */
-    int saved;          /* batch norm: mean, 1 / deviation, scale, shift, coefficients */
-    int scratch;        /* of the forward pass */
-    int scratch_back;   /* of the backward pass */
+    int saved;        /* batch norm: mean, 1 / deviation, scale, shift, coefficients */
+    int scratch;      /* of the forward pass */
+    int scratch_back; /* of the backward pass */
     int eval_scratch;
-    int weight_back;    /* weights in the layout of the backward pass */
-    int weight_diff;    /* their gradient, when its layout is not that of the weights */
-    int part[2];        /* gradients of in, in2 that are then added to the ones there */
+    int weight_back;          /* weights in the layout of the backward pass */
+    int weight_diff;          /* their gradient, when its layout is not that of the weights */
+    int part[2];              /* gradients of in, in2 that are then added to the ones there */
     bool in_first, in2_first; /* this node is the first to write the gradient of in, in2 */
 };
 
@@ -89,7 +89,7 @@ struct cpu_batch { /* a training batch in the form that the network reads */
     uint32_t epoch;
     unsigned version; /* of the model's hyperparameters */
     struct kn_mix mix;
-    int n;            /* 0: nothing usable */
+    int n; /* 0: nothing usable */
 };
 
 struct cpu_model {
@@ -98,12 +98,12 @@ struct cpu_model {
     float lut[3][256];
     float *w, *g, *slot[KN_MAX_SLOTS], *stats;
     float *average_w, *average_stats; /* NULL: not averaged */
-    float *sum;                       /* gradients of earlier micro-batches; NULL: no accumulation */
-    float *class_weights;             /* hyper's, in here; NULL: none */
-    float *weights_room;              /* for them */
-    int estimate;                     /* kn_batch.estimate of the step that runs */
+    float *sum;           /* gradients of earlier micro-batches; NULL: no accumulation */
+    float *class_weights; /* hyper's, in here; NULL: none */
+    float *weights_room;  /* for them */
+    int estimate;         /* kn_batch.estimate of the step that runs */
     struct cpu_batch batch[2];
-    int front; /* the batch that the next train call looks into first */
+    int front;       /* the batch that the next train call looks into first */
     double loss_sum; /* of the steps since cpu_set_losses */
 };
 
@@ -163,8 +163,8 @@ struct cpu_plan {
     int widest;          /* channels, whole blocks, of the widest tensor */
 
     struct kn_bufs train, eval;
-    int *act, *grad;    /* buffer of each tensor in the training arena; -1: none */
-    int *eval_act;      /* in the evaluation arena */
+    int *act, *grad; /* buffer of each tensor in the training arena; -1: none */
+    int *eval_act;   /* in the evaluation arena */
 
     struct cpu_model *model;
     struct cpu_runner *runner;
@@ -224,7 +224,8 @@ int cpu_get_state(struct cpu_runner *r, struct cpu_model *m, struct kn_state *s,
                   struct hpo_err *err);
 int cpu_get_gradients(struct cpu_runner *r, struct cpu_model *m, float *ret, struct hpo_err *err);
 
-/* gather.c: rows of the data set into a batch, by the calling thread or by the team of the model. */
+/* gather.c: rows of the data set into a batch, by the calling thread or by the team of the model.
+ */
 struct cpu_pick {
     const int32_t *index;
     int n;
@@ -311,8 +312,8 @@ static inline struct cpu_dropout cpu_dropout_of(const struct cpu_plan *p, const 
 static inline float cpu_drop_path_factor(const struct cpu_plan *p, const struct cpu_node *n,
                                          const struct cpu_model *m, uint32_t step, int row)
 {
-    return kn_drop_path_factor(m->hyper.seed, m->hyper.fold, n->op->layer, step,
-                               (uint32_t)row, m->hyper.rates[n->op->rate] * n->op->fraction);
+    return kn_drop_path_factor(m->hyper.seed, m->hyper.fold, n->op->layer, step, (uint32_t)row,
+                               m->hyper.rates[n->op->rate] * n->op->fraction);
 }
 
 #endif

@@ -56,8 +56,8 @@ static int move(struct cpu_runner *r, bool trained, const float *from, float *to
         if (q->trained != trained)
             continue;
         if (in->conv >= 0) {
-            rc = move_weight(r, q, in, from ? from + q->offset : NULL, to ? to + q->offset : NULL, at,
-                             err);
+            rc = move_weight(r, q, in, from ? from + q->offset : NULL, to ? to + q->offset : NULL,
+                             at, err);
         } else if (from) {
             memset(at, 0, sizeof(float) * in->count);
             memcpy(at, from + q->offset, sizeof(float) * q->count);

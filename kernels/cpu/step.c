@@ -69,13 +69,11 @@ static int train_model(struct cpu_runner *r, int i, const void *arg, struct hpo_
     if (!b->n)
         return HPO_OK;
     if (!fetched(r->p, m, in, b))
-        cpu_gather_parallel(r->p, m,
-                            &(struct cpu_pick){.index = b->index,
-                                               .n = b->n,
-                                               .augment = true,
-                                               .epoch = b->epoch,
-                                               .mix = b->mix},
-                            in->x);
+        cpu_gather_parallel(
+            r->p, m,
+            &(struct cpu_pick){
+                .index = b->index, .n = b->n, .augment = true, .epoch = b->epoch, .mix = b->mix},
+            in->x);
     if (b->estimate) {
         average.w = m->average_w;
         average.stats = m->average_stats;

@@ -89,7 +89,8 @@ static void run_part(struct cpu_runner *r, struct cpu_model *m, const struct par
         size_t i, n;
 
         slice(part->begin, part->end, t, threads, &i, &n);
-        v->optim[kind](s, m->g + i, m->w + i, m->slot[0] + i, m->slot[1] ? m->slot[1] + i : NULL, n);
+        v->optim[kind](s, m->g + i, m->w + i, m->slot[0] + i, m->slot[1] ? m->slot[1] + i : NULL,
+                       n);
     }
 }
 

@@ -27,11 +27,11 @@ struct cpu_norm {
     struct cpu_shape s; /* of x */
     bool relu;
     enum cpu_tail tail;
-    const float *x, *res;      /* res NULL: no residual */
+    const float *x, *res;       /* res NULL: no residual */
     const float *scale, *shift; /* a channel each */
-    float *y;                  /* forward */
-    const float *dy;           /* backward: gradient of y */
-    float *dx, *dres;          /* dx may be dy when there is no tail; dres NULL: not wanted */
+    float *y;                   /* forward */
+    const float *dy;            /* backward: gradient of y */
+    float *dx, *dres;           /* dx may be dy when there is no tail; dres NULL: not wanted */
     const float *mean, *ca, *cb, *cc; /* dx = ca * g + cb * (x - mean) + cc */
 };
 
@@ -61,7 +61,8 @@ struct cpu_vec {
     void (*norm_sums)(const struct cpu_norm *a, const float *origin, int n0, int n1, double *sum,
                       double *square);
     void (*norm_apply)(const struct cpu_norm *a, int n0, int n1);
-    /* dbeta[c] += sum of g, dgamma[c] += sum of g * (x - mean), g the gradient before scale, shift */
+    /* dbeta[c] += sum of g, dgamma[c] += sum of g * (x - mean), g the gradient before scale, shift
+     */
     void (*norm_grad_sums)(const struct cpu_norm *a, int n0, int n1, double *dbeta, double *dgamma);
     void (*norm_grad)(const struct cpu_norm *a, int n0, int n1);
 
@@ -74,8 +75,8 @@ struct cpu_vec {
     void (*act_grad)(enum kn_act_kind kind, const float *x, const float *dy, float *dx, size_t n);
     void (*times)(const float *x, float factor, float *y, size_t n);
     void (*accumulate)(const float *x, float *y, size_t n); /* y += x */
-    /* By kn_optim_kind; slots that the kind does not have are not looked at. KN_MUON: what it does to
-     * weights that are no matrix. */
+    /* By kn_optim_kind; slots that the kind does not have are not looked at. KN_MUON: what it does
+     * to weights that are no matrix. */
     void (*optim[KN_N_OPTIMS])(const struct kn_optim_step *s, const float *g, float *w, float *slot,
                                float *slot2, size_t n);
 

@@ -55,13 +55,13 @@ INLINE void add_double(double *p, vf v)
 /* ---- element-wise ---- */
 
 /* Whole vectors, then the rest one by one with the same arithmetic. */
-#define EACH_VECTOR(n, i, VECTOR, ONE)                                                             \
-    do {                                                                                           \
-        size_t i = 0;                                                                              \
-        for (; i + VEC_LANES <= (n); i += VEC_LANES)                                               \
-            VECTOR;                                                                                \
-        for (; i < (n); i++)                                                                       \
-            ONE;                                                                                   \
+#define EACH_VECTOR(n, i, VECTOR, ONE)               \
+    do {                                             \
+        size_t i = 0;                                \
+        for (; i + VEC_LANES <= (n); i += VEC_LANES) \
+            VECTOR;                                  \
+        for (; i < (n); i++)                         \
+            ONE;                                     \
     } while (0)
 
 static void relu(const float *x, float *y, size_t n)
@@ -93,8 +93,7 @@ static void sgd(const struct kn_optim_step *s, const float *g, float *restrict w
 {
     struct kn_optim_step c = *s;
 
-#define LOOP                                                                                       \
-    _Pragma("omp simd") for (size_t i = 0; i < n; i++) kn_sgd(&c, g[i], &w[i], &buf[i])
+#define LOOP _Pragma("omp simd") for (size_t i = 0; i < n; i++) kn_sgd(&c, g[i], &w[i], &buf[i])
     if (s->momentum == 0.0f) {
         c.momentum = 0.0f;
         LOOP;
@@ -113,14 +112,13 @@ static void sgd(const struct kn_optim_step *s, const float *g, float *restrict w
 #undef LOOP
 }
 
-#define TWO_SLOTS(NAME, FORMULA)                                                        \
-    static void NAME(const struct kn_optim_step *s, const float *g, float *restrict w,  \
-                     float *restrict a, float *restrict b, size_t n)                    \
-    {                                                                                   \
-        struct kn_optim_step c = *s;                                                    \
-                                                                                        \
-        _Pragma("omp simd") for (size_t i = 0; i < n; i++)                              \
-            FORMULA(&c, g[i], &w[i], &a[i], &b[i]);                                     \
+#define TWO_SLOTS(NAME, FORMULA)                                                                   \
+    static void NAME(const struct kn_optim_step *s, const float *g, float *restrict w,             \
+                     float *restrict a, float *restrict b, size_t n)                               \
+    {                                                                                              \
+        struct kn_optim_step c = *s;                                                               \
+                                                                                                   \
+        _Pragma("omp simd") for (size_t i = 0; i < n; i++) FORMULA(&c, g[i], &w[i], &a[i], &b[i]); \
     }
 TWO_SLOTS(adamw, kn_adamw)
 TWO_SLOTS(adam, kn_adam)
@@ -139,7 +137,8 @@ static void lion(const struct kn_optim_step *s, const float *g, float *restrict 
 
 /* ---- pooling, dropout ---- */
 
-/* The window at (oy, ox): taps kernel[0] .. kernel[1] of each axis lie inside; at: the first of them. */
+/* The window at (oy, ox): taps kernel[0] .. kernel[1] of each axis lie inside; at: the first of
+ * them. */
 struct window {
     int y0, y1, x0, x1;
 };
@@ -251,7 +250,8 @@ static void dropout(const struct cpu_dropout *a, const float *x, float *y, int n
         for (int b = 0; b < a->s.blocks; b++)
             for (uint32_t p = 0; p < pixels; p++)
                 for (int q = 0; q < block / 4; q++) {
-                    uint32_t quad = ((uint32_t)n * pixels + p) * quads + (uint32_t)(b * block / 4 + q);
+                    uint32_t quad =
+                        ((uint32_t)n * pixels + p) * quads + (uint32_t)(b * block / 4 + q);
                     size_t in = ((size_t)b * pixels + p) * block + 4 * q;
                     size_t row = (size_t)a->s.blocks * pixels * block;
                     const float *from = x + (size_t)(n / a->samples) * row + in;
@@ -376,8 +376,12 @@ const struct cpu_vec VEC_TABLE = {
     .relu_grad = relu_grad,
     .add = add,
     .accumulate = accumulate,
-    .optim = {[KN_SGD] = sgd, [KN_ADAMW] = adamw, [KN_ADAM] = adam, [KN_RMSPROP] = rmsprop,
-              [KN_LION] = lion, [KN_MUON] = adamw},
+    .optim = {[KN_SGD] = sgd,
+              [KN_ADAMW] = adamw,
+              [KN_ADAM] = adam,
+              [KN_RMSPROP] = rmsprop,
+              [KN_LION] = lion,
+              [KN_MUON] = adamw},
     .pool = pool,
     .pool_grad = pool_grad,
     .gap = gap,

@@ -61,8 +61,8 @@ static int plan_draft(struct cu_dev *d, const struct kn_plan_desc *desc, struct 
                                desc->eval_batch, desc->models, desc->optim};
     p->dev = d;
     /* Replaying graphs always pays off, but hides from a debugger which launch failed. */
-    p->tune = env_is("HPO_CUDA_TUNE", "1") ||
-              (desc->steps >= TUNE_FROM && !env_is("HPO_CUDA_TUNE", "0"));
+    p->tune =
+        env_is("HPO_CUDA_TUNE", "1") || (desc->steps >= TUNE_FROM && !env_is("HPO_CUDA_TUNE", "0"));
     p->graphs = !env_is("HPO_CUDA_GRAPH", "0");
     p->act = xcalloc(tensors, sizeof(int));
     p->grad = xcalloc(tensors, sizeof(int));

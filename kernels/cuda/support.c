@@ -51,7 +51,8 @@ int cu_check_hyper_support(const struct kn_hyper *h, struct hpo_err *err)
         return refuse(err, NULL, "decay that leaves biases alone");
     if (h->optim.clip > 0)
         return refuse(err, NULL, "clipped gradients");
-    return h->optim.backbone_lr > 0 ? refuse(err, NULL, "a backbone with a rate of its own") : HPO_OK;
+    return h->optim.backbone_lr > 0 ? refuse(err, NULL, "a backbone with a rate of its own")
+                                    : HPO_OK;
 }
 
 int cu_check_batch_support(const struct kn_batch *b, int models, struct hpo_err *err)

@@ -1,5 +1,5 @@
-/* kernels/math/act.h - activations and their slopes, one element at a time: torch.nn.SiLU, Hardswish,
- * Hardsigmoid, Sigmoid, GELU (the exact form, with erf). NaN goes through.
+/* kernels/math/act.h - activations and their slopes, one element at a time: torch.nn.SiLU,
+ * Hardswish, Hardsigmoid, Sigmoid, GELU (the exact form, with erf). NaN goes through.
  *
  * kn_exp is written out so that compilers can vectorise it and both backends give the same digits:
  * x = n ln 2 + r, |r| <= ln 2 / 2, exp(r) by a minimax polynomial (Cephes' expf), within 2 ulp. */

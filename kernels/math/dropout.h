@@ -16,8 +16,8 @@ HPO_HD struct kn_u4 kn_dropout_words(uint64_t seed, int fold, int layer, uint32_
     return kn_hash(seed, KN_FOR_DROPOUT + ((uint32_t)layer << 8), (uint32_t)fold, step, quad);
 }
 
-/* Stochastic depth (Huang et al. 2016; torchvision.ops.stochastic_depth, mode "row"): what row `row`
- * of a branch is multiplied by, 0 or 1 / (1 - rate). layer: kn_op.layer. */
+/* Stochastic depth (Huang et al. 2016; torchvision.ops.stochastic_depth, mode "row"): what row
+ * `row` of a branch is multiplied by, 0 or 1 / (1 - rate). layer: kn_op.layer. */
 HPO_HD float kn_drop_path_factor(uint64_t seed, int fold, int layer, uint32_t step, uint32_t row,
                                  float rate)
 {

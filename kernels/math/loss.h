@@ -1,8 +1,8 @@
 /* kernels/math/loss.h - losses over logits and their gradients, one row at a time.
  *
  * Cross entropy with label smoothing: q = (1 - s) onehot + s / K, L = -sum q log p, dz = p - q
- * (PyTorch's CrossEntropyLoss). With class weights w: L = -sum w q log p. Focal (Lin et al. 2017, softmax form): L = -alpha (1 - p_t)^gamma
- * log p_t. A batch's loss is the mean over its rows. */
+ * (PyTorch's CrossEntropyLoss). With class weights w: L = -sum w q log p. Focal (Lin et al. 2017,
+ * softmax form): L = -alpha (1 - p_t)^gamma log p_t. A batch's loss is the mean over its rows. */
 #ifndef HPO_KERNELS_MATH_LOSS_H
 #define HPO_KERNELS_MATH_LOSS_H
 

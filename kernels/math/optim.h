@@ -2,8 +2,8 @@
  *
  * torch.optim.SGD (momentum buffer starts as the first gradient, dampening 0), Adam (decay added to
  * the gradient), AdamW (decoupled decay), RMSprop (not centered), and Lion (Chen et al. 2023,
- * decoupled decay). Muon (Jordan et al. 2024; torch.optim.Muon) orthogonalises whole matrices, which
- * is no matter of one weight: here is what its other weights get, AdamW, and its momentum. */
+ * decoupled decay). Muon (Jordan et al. 2024; torch.optim.Muon) orthogonalises whole matrices,
+ * which is no matter of one weight: here is what its other weights get, AdamW, and its momentum. */
 #ifndef HPO_KERNELS_MATH_OPTIM_H
 #define HPO_KERNELS_MATH_OPTIM_H
 
@@ -18,12 +18,12 @@ enum kn_optim_kind { KN_SGD, KN_ADAMW, KN_ADAM, KN_RMSPROP, KN_LION, KN_MUON, KN
 struct kn_optim {
     enum kn_optim_kind kind;
     float weight_decay;
-    float momentum; /* SGD, RMSPROP, MUON */
-    int nesterov;   /* SGD, MUON */
-    float beta1, beta2, eps; /* ADAM, ADAMW, LION (no eps), MUON's other weights; RMSPROP: beta2 (its
-                                alpha) and eps */
-    int keep_vectors;  /* no decay of biases and of what normalisation learns */
-    float clip;        /* largest norm of all gradients together; 0: any */
+    float momentum;          /* SGD, RMSPROP, MUON */
+    int nesterov;            /* SGD, MUON */
+    float beta1, beta2, eps; /* ADAM, ADAMW, LION (no eps), MUON's other weights; RMSPROP: beta2
+                                (its alpha) and eps */
+    int keep_vectors;        /* no decay of biases and of what normalisation learns */
+    float clip;              /* largest norm of all gradients together; 0: any */
     float backbone_lr; /* factor on the rate of everything before the last layer; 0: none, 1 */
     float other_lr;    /* MUON: on the rate of what is no matrix, or the last layer; 0: none, 1 */
     int ns_steps;      /* MUON: Newton-Schulz iterations */

@@ -9,7 +9,8 @@
 static void check_row(const struct kn_loss *l, const float *z, int target)
 {
     float dz[K], ignored[K];
-    double value = (double)kn_loss_row(l, NULL, z, K, (struct kn_label){target, 0, 1}, 1.0f, dz), sum = 0;
+    double value = (double)kn_loss_row(l, NULL, z, K, (struct kn_label){target, 0, 1}, 1.0f, dz),
+           sum = 0;
 
     assert_true(isfinite(value) && value >= -1e-6);
     for (int j = 0; j < K; j++) {
@@ -23,7 +24,8 @@ static void check_row(const struct kn_loss *l, const float *z, int target)
         moved[j] += h;
         up = (double)kn_loss_row(l, NULL, moved, K, (struct kn_label){target, 0, 1}, 1.0f, ignored);
         moved[j] -= 2 * h;
-        down = (double)kn_loss_row(l, NULL, moved, K, (struct kn_label){target, 0, 1}, 1.0f, ignored);
+        down =
+            (double)kn_loss_row(l, NULL, moved, K, (struct kn_label){target, 0, 1}, 1.0f, ignored);
         assert_near((double)dz[j], (up - down) / (2 * (double)h), 1e-3);
     }
     assert_near(sum, 0, 1e-5);
@@ -67,7 +69,8 @@ static void extremes(void **state)
             for (int target = 0; target < K; target++) {
                 float dz[K];
 
-                assert_true(isfinite(kn_loss_row(&l, NULL, logits[row], K, (struct kn_label){target, 0, 1}, 1.0f, dz)));
+                assert_true(isfinite(kn_loss_row(&l, NULL, logits[row], K,
+                                                 (struct kn_label){target, 0, 1}, 1.0f, dz)));
                 for (int j = 0; j < K; j++)
                     assert_true(isfinite(dz[j]));
             }

@@ -152,19 +152,20 @@ static const char *const bad[][2] = {
      "s.yaml:3:24: 'augment.flip' is not a number (true or false): its type must be categorical\n"},
     {DATA "space:\n  optimizer.type: {type: int, low: 0, high: 1}\n",
      "s.yaml:3:26: 'optimizer.type' is a name: its type must be categorical\n"},
-    {DATA "space:\n  optimizer.type: {type: categorical, choices: [sgd, adam]}\n",
-     "s.yaml:3:54: unknown optimizer 'adam', did you mean 'adamw'? known: sgd, adamw\n"},
+    {DATA "space:\n  optimizer.type: {type: categorical, choices: [sgd, adamx]}\n",
+     "s.yaml:3:54: unknown optimizer 'adamx', did you mean 'adam'? known: sgd, adam, adamw, rmsprop, "
+     "lion, muon\n"},
     {DATA "space:\n  optimizer.beta1: {type: float, low: 0.1, high: 0.2}\n",
      "s.yaml:3:3: 'optimizer.beta1' is no option of sgd, the type in this study: it belongs to "
-     "adamw\n"},
+     "adam, adamw, lion, muon\n"},
     {DATA "trainer: {optimizer: {type: sgd, lr: 2}}\nspace:\n  optimizer.type: {type: categorical, "
           "choices: [adamw]}\n  optimizer.momentum: {type: float, low: 0.1, high: 0.2}\n",
      "s.yaml:5:3: 'optimizer.momentum' is no option of adamw, the type in this study: it belongs to "
-     "sgd\n"},
+     "sgd, rmsprop, muon\n"},
     {DATA "trainer: {optimizer: {momentum: 0.9}}\nspace:\n  optimizer.type: {type: categorical, "
           "choices: [adamw]}\n",
-     "s.yaml:2:23: unknown key 'momentum' in trainer.optimizer of type adamw; known keys: type, lr, "
-     "beta1, beta2, eps, weight_decay\n"},
+     "s.yaml:2:23: unknown key 'momentum' in trainer.optimizer of type adamw; known keys: type, "
+     "decay_bias_norm, clip_norm, accumulate, lr, beta1, beta2, eps, weight_decay\n"},
     {DATA "space:\n  trainer.epochs: {type: int, low: 1, high: 2}\n",
      "s.yaml:3:3: unknown parameter 'trainer.epochs': paths start inside 'trainer', write "
      "'epochs'\n"},

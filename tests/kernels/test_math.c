@@ -52,23 +52,26 @@ static void test_losses(void **s)
 /* dz against differences of the loss, and its scale. */
 static void test_loss_gradients(void **s)
 {
-    static const struct kn_loss kinds[] = {{KN_CROSS_ENTROPY, 0, 0, 0}, {KN_CROSS_ENTROPY, 0.2f, 0, 0},
-                                           {KN_FOCAL, 0, 2, 0.7f},      {KN_FOCAL, 0, 0.5f, 1},
-                                           {KN_FOCAL, 0.2f, 1.5f, 1},   {KN_FOCAL, 0.1f, 0, 1}};
+    static const struct kn_loss kinds[] = {
+        {KN_CROSS_ENTROPY, 0, 0, 0}, {KN_CROSS_ENTROPY, 0.2f, 0, 0}, {KN_FOCAL, 0, 2, 0.7f},
+        {KN_FOCAL, 0, 0.5f, 1},      {KN_FOCAL, 0.2f, 1.5f, 1},      {KN_FOCAL, 0.1f, 0, 1}};
 
     for (size_t k = 0; k < HPO_LEN(kinds); k++)
         for (int i = 0; i < 4; i++) {
             float dz[3], waste[3], z[3];
 
-            kn_loss_row(&kinds[k], NULL, logits[i], 3, (struct kn_label){target[i], 0, 1}, 0.5f, dz);
+            kn_loss_row(&kinds[k], NULL, logits[i], 3, (struct kn_label){target[i], 0, 1}, 0.5f,
+                        dz);
             for (int j = 0; j < 3; j++) {
                 double up, down;
 
                 memcpy(z, logits[i], sizeof(z));
                 z[j] += 0.01f;
-                up = (double)kn_loss_row(&kinds[k], NULL, z, 3, (struct kn_label){target[i], 0, 1}, 1, waste);
+                up = (double)kn_loss_row(&kinds[k], NULL, z, 3, (struct kn_label){target[i], 0, 1},
+                                         1, waste);
                 z[j] -= 0.02f;
-                down = (double)kn_loss_row(&kinds[k], NULL, z, 3, (struct kn_label){target[i], 0, 1}, 1, waste);
+                down = (double)kn_loss_row(&kinds[k], NULL, z, 3,
+                                           (struct kn_label){target[i], 0, 1}, 1, waste);
                 assert_float_equal(dz[j], 0.5 * (up - down) / 0.02, 1e-4);
             }
         }
@@ -82,7 +85,8 @@ static void test_loss_extremes(void **s)
     for (int kind = 0; kind < 2; kind++)
         for (int gamma = 0; gamma < 3; gamma++)
             for (int t = 0; t < 3; t++) {
-                struct kn_loss l = {kind ? KN_FOCAL : KN_CROSS_ENTROPY, 0.1f, 0.5f * (float)gamma, 1};
+                struct kn_loss l = {kind ? KN_FOCAL : KN_CROSS_ENTROPY, 0.1f, 0.5f * (float)gamma,
+                                    1};
                 float dz[3], v = kn_loss_row(&l, NULL, z, 3, (struct kn_label){t, 0, 1}, 1, dz);
 
                 assert_true(isfinite(v) && v >= 0);
@@ -116,9 +120,8 @@ static void test_optimizers(void **s)
         {.699, -1.798}, {.217701, -1.434602}, {-.280996101, -.962648998}};
     static const double nesterov[3][2] = {
         {.4281, -1.6162}, {-.06054039, -1.14243122}, {-.349721402, -.6437193469}};
-    static const double adamw[3][2] = {{.8990000003, -1.8980000005},
-                                       {.7985190268, -1.7962725892},
-                                       {.6989111826, -1.6949445152}};
+    static const double adamw[3][2] = {
+        {.8990000003, -1.8980000005}, {.7985190268, -1.7962725892}, {.6989111826, -1.6949445152}};
     static const double plain[2][2] = {{.7, -1.8}, {.49, -1.62}};
     struct kn_optim o = {.kind = KN_SGD, .momentum = 0.9f, .weight_decay = 0.01f};
 
@@ -127,8 +130,8 @@ static void test_optimizers(void **s)
     descend(o, 0.1, nesterov, 3);
     o = (struct kn_optim){.kind = KN_SGD};
     descend(o, 0.1, plain, 2);
-    o = (struct kn_optim){.kind = KN_ADAMW, .weight_decay = 0.01f, .beta1 = 0.9f, .beta2 = 0.999f,
-                          .eps = 1e-8f};
+    o = (struct kn_optim){
+        .kind = KN_ADAMW, .weight_decay = 0.01f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
     descend(o, 0.1, adamw, 3);
     assert_int_equal(kn_optim_slots(KN_SGD), 1);
     assert_int_equal(kn_optim_slots(KN_ADAMW), 2);
@@ -194,10 +197,10 @@ static void test_dropout_words(void **s)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_losses),   cmocka_unit_test(test_loss_gradients),
+        cmocka_unit_test(test_losses),        cmocka_unit_test(test_loss_gradients),
         cmocka_unit_test(test_loss_extremes), cmocka_unit_test(test_optimizers),
-        cmocka_unit_test(test_pcg4d),    cmocka_unit_test(test_hash_use),
-        cmocka_unit_test(test_placement), cmocka_unit_test(test_dropout_words),
+        cmocka_unit_test(test_pcg4d),         cmocka_unit_test(test_hash_use),
+        cmocka_unit_test(test_placement),     cmocka_unit_test(test_dropout_words),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,9 +160,17 @@ static inline void tiny_forget(struct tiny *t)
 
 static inline struct tr_job tiny_job(struct tiny *t, enum tr_order order)
 {
-    return (struct tr_job){.config = &t->config, .data = &t->data, .folds = &t->folds,
-                           .run = t->folds.k, .order = order, .seed = 42, .objective = 0,
-                           .dir = t->dir, .report = tiny_report, .poll = tiny_poll, .arg = t};
+    return (struct tr_job){.config = &t->config,
+                           .data = &t->data,
+                           .folds = &t->folds,
+                           .run = t->folds.k,
+                           .order = order,
+                           .seed = 42,
+                           .objective = 0,
+                           .dir = t->dir,
+                           .report = tiny_report,
+                           .poll = tiny_poll,
+                           .arg = t};
 }
 
 /* The checkpoint's bytes; NULL when there is none. Free with free(). */

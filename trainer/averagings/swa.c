@@ -1,6 +1,6 @@
-/* Stochastic weight averaging: Izmailov et al. 2018; torch.optim.swa_utils. From `start` on, the mean
- * of the weights at the ends of epochs, with batch norm statistics of its own (update_bn). Before,
- * the weights as they are. */
+/* Stochastic weight averaging: Izmailov et al. 2018; torch.optim.swa_utils. From `start` on, the
+ * mean of the weights at the ends of epochs, with batch norm statistics of its own (update_bn).
+ * Before, the weights as they are. */
 #include <math.h>
 
 #include "trainer/averaging.h"

@@ -10,8 +10,8 @@ static void lower(const void *opts, struct kn_loss *ret)
 {
     const struct cross_entropy *o = opts;
 
-    *ret = (struct kn_loss){.kind = KN_CROSS_ENTROPY, .smoothing = (float)o->label_smoothing,
-                            .alpha = 1.0f};
+    *ret = (struct kn_loss){
+        .kind = KN_CROSS_ENTROPY, .smoothing = (float)o->label_smoothing, .alpha = 1.0f};
 }
 
 static const struct loss_weights *weights(const void *opts)

@@ -13,8 +13,10 @@ static void lower(const void *opts, struct kn_loss *ret)
 {
     const struct focal *o = opts;
 
-    *ret = (struct kn_loss){.kind = KN_FOCAL, .smoothing = (float)o->label_smoothing,
-                            .gamma = (float)o->gamma, .alpha = (float)o->alpha};
+    *ret = (struct kn_loss){.kind = KN_FOCAL,
+                            .smoothing = (float)o->label_smoothing,
+                            .gamma = (float)o->gamma,
+                            .alpha = (float)o->alpha};
 }
 
 static const struct loss_weights *weights(const void *opts)

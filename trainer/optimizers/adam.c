@@ -9,7 +9,11 @@ static void lower(const void *opts, struct kn_optim *ret)
 {
     const struct adam *o = opts;
 
-    *ret = (struct kn_optim){.kind = KN_ADAM, .weight_decay = (float)o->weight_decay, .beta1 = (float)o->beta1, .beta2 = (float)o->beta2, .eps = (float)o->eps};
+    *ret = (struct kn_optim){.kind = KN_ADAM,
+                             .weight_decay = (float)o->weight_decay,
+                             .beta1 = (float)o->beta1,
+                             .beta2 = (float)o->beta2,
+                             .eps = (float)o->eps};
 }
 
 static double lr(const void *opts)
@@ -18,8 +22,7 @@ static double lr(const void *opts)
 }
 
 static const struct hpo_opt options[] = {
-    HPO_OPT(REAL, struct adam, lr, "lr", "0.001", 0, 1e9, 0,
-            "learning rate, before the schedule"),
+    HPO_OPT(REAL, struct adam, lr, "lr", "0.001", 0, 1e9, 0, "learning rate, before the schedule"),
     HPO_OPT(REAL, struct adam, beta1, "beta1", "0.9", 0, 1, HPO_OPT_MAX_OPEN,
             "decay of the running mean of the gradient"),
     HPO_OPT(REAL, struct adam, beta2, "beta2", "0.999", 0, 1, HPO_OPT_MAX_OPEN,

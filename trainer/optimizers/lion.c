@@ -9,7 +9,10 @@ static void lower(const void *opts, struct kn_optim *ret)
 {
     const struct lion *o = opts;
 
-    *ret = (struct kn_optim){.kind = KN_LION, .weight_decay = (float)o->weight_decay, .beta1 = (float)o->beta1, .beta2 = (float)o->beta2};
+    *ret = (struct kn_optim){.kind = KN_LION,
+                             .weight_decay = (float)o->weight_decay,
+                             .beta1 = (float)o->beta1,
+                             .beta2 = (float)o->beta2};
 }
 
 static double lr(const void *opts)
@@ -30,7 +33,8 @@ static const struct hpo_opt options[] = {
 };
 
 const struct optimizer_ops optimizer_lion = {
-    .plugin = {"lion", "steps of one size in the direction of the momentum (Chen et al. 2023)", sizeof(struct lion), options},
+    .plugin = {"lion", "steps of one size in the direction of the momentum (Chen et al. 2023)",
+               sizeof(struct lion), options},
     .kind = KN_LION,
     .lower = lower,
     .lr = lr,

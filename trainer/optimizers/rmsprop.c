@@ -9,7 +9,11 @@ static void lower(const void *opts, struct kn_optim *ret)
 {
     const struct rmsprop *o = opts;
 
-    *ret = (struct kn_optim){.kind = KN_RMSPROP, .weight_decay = (float)o->weight_decay, .momentum = (float)o->momentum, .beta2 = (float)o->alpha, .eps = (float)o->eps};
+    *ret = (struct kn_optim){.kind = KN_RMSPROP,
+                             .weight_decay = (float)o->weight_decay,
+                             .momentum = (float)o->momentum,
+                             .beta2 = (float)o->alpha,
+                             .eps = (float)o->eps};
 }
 
 static double lr(const void *opts)
@@ -32,7 +36,8 @@ static const struct hpo_opt options[] = {
 };
 
 const struct optimizer_ops optimizer_rmsprop = {
-    .plugin = {"rmsprop", "gradients divided by their running size (torch.optim.RMSprop)", sizeof(struct rmsprop), options},
+    .plugin = {"rmsprop", "gradients divided by their running size (torch.optim.RMSprop)",
+               sizeof(struct rmsprop), options},
     .kind = KN_RMSPROP,
     .lower = lower,
     .lr = lr,

@@ -27,7 +27,8 @@ static double factor(const void *opts, const struct schedule_at *at)
 }
 
 static const struct hpo_opt options[] = {
-    HPO_OPT_NUMBERS_OR(struct multi_step, milestones, "milestones", "30,60,80", NULL, 0, 1e6, 0,
+    HPO_OPT_NUMBERS_OR(struct multi_step, milestones, "milestones", "30,60,80", NULL, 0, 1e6,
+                       HPO_OPT_FIXED,
                        "epochs at which the rate falls, at most 64 of them (PyTorch has no default "
                        "for it)"),
     HPO_OPT(REAL, struct multi_step, gamma, "gamma", "0.1", 0, 1, HPO_OPT_MIN_OPEN,

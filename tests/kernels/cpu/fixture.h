@@ -59,9 +59,9 @@ static inline void state_draw(struct kn_state *s, const struct kn_net *net, uint
         const struct kn_param *p = &net->param[i];
         float *at = (p->trained ? s->weights : s->buffers) + p->offset;
         double fan = p->n_dims > 1 ? (double)p->count / p->dims[0] : 4;
-        bool near_one = p->n_dims == 1 && net->op[p->op].kind == KN_BATCH_NORM &&
-                        (p == &net->param[net->op[p->op].weight] ||
-                         p == &net->param[net->op[p->op].var]);
+        bool near_one =
+            p->n_dims == 1 && net->op[p->op].kind == KN_BATCH_NORM &&
+            (p == &net->param[net->op[p->op].weight] || p == &net->param[net->op[p->op].var]);
 
         for (size_t k = 0; k < p->count; k++)
             at[k] = near_one ? draw(&r, 0.5, 1.5) : draw(&r, -sqrt(3 / fan), sqrt(3 / fan));
@@ -91,10 +91,15 @@ static inline void open_with(struct fixture *f, int size, int classes, int dev_t
     state_new(&f->state, &f->net);
 }
 
-static inline void compile(struct fixture *f, int batch, int models, int threads, enum kn_optim_kind optim)
+static inline void compile(struct fixture *f, int batch, int models, int threads,
+                           enum kn_optim_kind optim)
 {
-    f->desc = (struct kn_plan_desc){.net = &f->net, .batch = batch, .eval_batch = 10,
-                                    .models = models, .threads = threads, .optim = optim,
+    f->desc = (struct kn_plan_desc){.net = &f->net,
+                                    .batch = batch,
+                                    .eval_batch = 10,
+                                    .models = models,
+                                    .threads = threads,
+                                    .optim = optim,
                                     .exact = true};
     if (ops->compile(f->dev, &f->desc, f->data, &f->plan, &f->err))
         fail_msg("%s", f->err.msg);
@@ -113,15 +118,25 @@ static inline void close_all(struct fixture *f)
 
 static inline struct kn_hyper hyper(int variant, enum kn_optim_kind kind)
 {
-    struct kn_hyper h = {.mean = {0.5f, 0.4f, 0.3f}, .std = {0.2f, 0.25f, 0.3f},
-                         .augment = {1, 2 + variant}, .seed = 99 + (uint64_t)variant, .fold = variant,
+    struct kn_hyper h = {.mean = {0.5f, 0.4f, 0.3f},
+                         .std = {0.2f, 0.25f, 0.3f},
+                         .augment = {1, 2 + variant},
+                         .seed = 99 + (uint64_t)variant,
+                         .fold = variant,
                          .loss = {.kind = variant == 1 ? KN_FOCAL : KN_CROSS_ENTROPY,
-                                  .smoothing = 0.1f * (float)variant, .gamma = 2, .alpha = 1}};
+                                  .smoothing = 0.1f * (float)variant,
+                                  .gamma = 2,
+                                  .alpha = 1}};
 
     for (int i = 0; i < KN_MAX_RATES; i++)
         h.rates[i] = 0.2f * (float)(variant + 1);
-    h.optim = (struct kn_optim){.kind = kind, .weight_decay = 1e-3f, .momentum = 0.9f,
-                                .nesterov = variant & 1, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f};
+    h.optim = (struct kn_optim){.kind = kind,
+                                .weight_decay = 1e-3f,
+                                .momentum = 0.9f,
+                                .nesterov = variant & 1,
+                                .beta1 = 0.9f,
+                                .beta2 = 0.99f,
+                                .eps = 1e-8f};
     return h;
 }
 
@@ -204,7 +219,8 @@ static inline void build_shared(struct kn_net *n)
 }
 
 /* An inverted residual with squeeze-and-excite, as EfficientNet and MobileNet have it: depthwise
- * convolutions, activations, stochastic depth, a padded pool; several samples of the head's dropout. */
+ * convolutions, activations, stochastic depth, a padded pool; several samples of the head's
+ * dropout. */
 static inline void net_mobile(struct kn_net *n, enum kn_act_kind act, enum kn_act_kind gate,
                               int samples)
 {

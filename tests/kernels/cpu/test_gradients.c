@@ -62,15 +62,16 @@ static void check_gradients(struct fixture *f, struct kn_hyper h)
         }
         seen = (loss[0] - loss[1]) / (2 * eps);
         if (!(fabs(seen - predicted) <= 0.02 * size + 1e-3 * sqrt(whole)))
-            fail_msg("%s: the gradient predicts %g, the loss changes by %g", p->name, predicted, seen);
+            fail_msg("%s: the gradient predicts %g, the loss changes by %g", p->name, predicted,
+                     seen);
     }
     memcpy(w, saved, f->net.n_weights * sizeof(float));
     free(saved);
     free(g);
 }
 
-static void gradients_of(void (*build)(struct kn_net *), int size, int classes, int batch, int threads,
-                         int variant)
+static void gradients_of(void (*build)(struct kn_net *), int size, int classes, int batch,
+                         int threads, int variant)
 {
     struct fixture f = {0};
 
@@ -114,10 +115,8 @@ static void test_gradients_mobile(void **s)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients_convnet),
-        cmocka_unit_test(test_gradients_resnet),
-        cmocka_unit_test(test_gradients_mlp),
-        cmocka_unit_test(test_gradients_zoo),
+        cmocka_unit_test(test_gradients_convnet), cmocka_unit_test(test_gradients_resnet),
+        cmocka_unit_test(test_gradients_mlp),     cmocka_unit_test(test_gradients_zoo),
         cmocka_unit_test(test_gradients_mobile),
     };
 

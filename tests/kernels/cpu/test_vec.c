@@ -14,7 +14,7 @@
 #include "base/rng.h"
 #include "kernels/cpu/vec.h"
 
-#define N 3      /* images */
+#define N 3 /* images */
 #define BLOCKS 2
 #define BLOCK 16 /* a multiple of every vector */
 #define CHANNELS (BLOCKS * BLOCK)
@@ -46,11 +46,13 @@ static float *noise(uint64_t seed, size_t n)
     return p;
 }
 
-static void near(const char *what, const struct cpu_vec *v, const float *a, const float *b, size_t n)
+static void near(const char *what, const struct cpu_vec *v, const float *a, const float *b,
+                 size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (!(fabsf(a[i] - b[i]) <= 1e-5f))
-            fail_msg("%s, %s, element %zu: %g, not %g", v->name, what, i, (double)b[i], (double)a[i]);
+            fail_msg("%s, %s, element %zu: %g, not %g", v->name, what, i, (double)b[i],
+                     (double)a[i]);
 }
 
 struct norm_result {
@@ -77,11 +79,17 @@ static void test_norm(void **s)
     float *small = noise(4, (size_t)CHANNELS * 6);
 
     for (int variant = 0; variant < 4 * CPU_N_TAILS; variant++) {
-        struct cpu_norm a = {.s = {BLOCKS, BLOCK, SIDE_H, SIDE_W}, .relu = variant & 1,
-                             .tail = (enum cpu_tail)(variant / 4), .x = x,
-                             .res = variant & 2 ? res : NULL, .dy = dy, .scale = small,
-                             .shift = small + CHANNELS, .mean = small + 2 * CHANNELS,
-                             .ca = small + 3 * CHANNELS, .cb = small + 4 * CHANNELS,
+        struct cpu_norm a = {.s = {BLOCKS, BLOCK, SIDE_H, SIDE_W},
+                             .relu = variant & 1,
+                             .tail = (enum cpu_tail)(variant / 4),
+                             .x = x,
+                             .res = variant & 2 ? res : NULL,
+                             .dy = dy,
+                             .scale = small,
+                             .shift = small + CHANNELS,
+                             .mean = small + 2 * CHANNELS,
+                             .ca = small + 3 * CHANNELS,
+                             .cb = small + 4 * CHANNELS,
                              .cc = small + 5 * CHANNELS};
 
         norm(set[0], a, want);
@@ -131,9 +139,13 @@ static void test_elements(void **s)
         v->accumulate(x, got, n);
         near("accumulate", v, want, got, n);
         for (int kind = 0; kind < 5; kind++) {
-            struct kn_optim o = {.kind = kind == 4 ? KN_ADAMW : KN_SGD, .weight_decay = 0.01f,
-                                 .momentum = kind ? 0.9f : 0, .nesterov = kind == 2, .beta1 = 0.9f,
-                                 .beta2 = 0.99f, .eps = 1e-6f};
+            struct kn_optim o = {.kind = kind == 4 ? KN_ADAMW : KN_SGD,
+                                 .weight_decay = 0.01f,
+                                 .momentum = kind ? 0.9f : 0,
+                                 .nesterov = kind == 2,
+                                 .beta1 = 0.9f,
+                                 .beta2 = 0.99f,
+                                 .eps = 1e-6f};
             struct kn_optim_step st = kn_optim_begin(&o, 0.1f, kind == 3 ? 0 : 5);
 
             for (int side = 0; side < 2; side++) {
@@ -170,9 +182,14 @@ static void test_pools(void **s)
         const struct cpu_vec *v = set[i], *w = set[0];
 
         for (int stride = 1; stride <= 3; stride++) {
-            struct cpu_pool_args p = {.s = shape, .oh = (SIDE_H - 3) / stride + 1,
-                                      .ow = (SIDE_W - 3) / stride + 1, .kernel = 3,
-                                      .stride = stride, .x = x, .y = want, .dy = dy};
+            struct cpu_pool_args p = {.s = shape,
+                                      .oh = (SIDE_H - 3) / stride + 1,
+                                      .ow = (SIDE_W - 3) / stride + 1,
+                                      .kernel = 3,
+                                      .stride = stride,
+                                      .x = x,
+                                      .y = want,
+                                      .dy = dy};
 
             w->pool(&p, 0, N);
             p.y = y;
@@ -207,8 +224,15 @@ static void test_pool_ties(void **s)
     float x[4 * BLOCK], y[BLOCK], dy[BLOCK], dx[4 * BLOCK];
 
     for (int i = 0; i < n_sets; i++) {
-        struct cpu_pool_args p = {.s = {1, BLOCK, 2, 2}, .oh = 1, .ow = 1, .kernel = 2, .stride = 2,
-                                  .x = x, .y = y, .dy = dy, .dx = dx};
+        struct cpu_pool_args p = {.s = {1, BLOCK, 2, 2},
+                                  .oh = 1,
+                                  .ow = 1,
+                                  .kernel = 2,
+                                  .stride = 2,
+                                  .x = x,
+                                  .y = y,
+                                  .dy = dy,
+                                  .dx = dx};
 
         for (int k = 0; k < 4 * BLOCK; k++)
             x[k] = k < BLOCK ? -1 : 3;

@@ -1,6 +1,6 @@
 /* What a plan of the CUDA backend takes on a device, beside what the same network takes on the CPU:
- * for every model, at two batch sizes, in every precision, alone and as an array. Both keep the same
- * activations; they differ in padding, workspaces and what stays for the backward pass. */
+ * for every model, at two batch sizes, in every precision, alone and as an array. Both keep the
+ * same activations; they differ in padding, workspaces and what stays for the backward pass. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +13,8 @@
 
 extern const struct kn_backend_ops hpo_cuda_backend;
 
-/* In fp32 within this factor either way. 16 bits halve activations, and add a copy of all weights. */
+/* In fp32 within this factor either way. 16 bits halve activations, and add a copy of all weights.
+ */
 #define FACTOR 2.0
 /* What neither a network nor a batch has to do with: cuBLAS's workspace, a margin. */
 #define FIXED (16.0 * 1048576)

@@ -276,6 +276,7 @@ static void dropout_on_cpu(const struct run *r, int model, const float *x, float
     const struct cu_shape *s = &r->in;
     struct cpu_dropout d = {.s = {(s->c + 3) / 4, 4, s->h, s->w},
                             .c = s->c,
+                            .samples = 1,
                             .rate = h->rates[r->layer],
                             .seed = h->seed,
                             .fold = h->fold,

@@ -81,10 +81,10 @@ static void check_loss(enum cu_type t, int models, int rows, int classes, size_t
         for (int i = 0; i < rows; i++) {
             size_t row = (size_t)(m * rows + i);
 
-            row_loss = kn_loss_row(
-                &r.hyper[m].loss, NULL, z + row * (size_t)r.in.stored, classes,
-                (struct kn_label){labels[index[row]], 0, 1, 0},
-                (scaled ? scaler[m].scale : 1.0f) / (float)rows, dz + row * (size_t)r.in.stored);
+            row_loss = kn_loss_row(&r.hyper[m].loss, NULL, z + row * (size_t)r.in.stored, classes,
+                                   (struct kn_label){labels[index[row]], 0, 1, 0},
+                                   (scaled ? scaler[m].scale : 1.0f) / (float)rows,
+                                   dz + row * (size_t)r.in.stored);
             mean += (double)row_loss / rows;
         }
         got = ((double *)ret[LOSS_SUM])[m] - 0.5 - m;

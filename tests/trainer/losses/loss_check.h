@@ -28,7 +28,8 @@ static inline double golden_mean(const struct loss_ops *ops, const char *sets)
     float dz[3];
 
     for (int i = 0; i < 4; i++)
-        sum += (double)kn_loss_row(&l, NULL, golden_logits[i], 3, (struct kn_label){golden_targets[i], 0, 1}, 0.25f, dz);
+        sum += (double)kn_loss_row(&l, NULL, golden_logits[i], 3,
+                                   (struct kn_label){golden_targets[i], 0, 1}, 0.25f, dz);
     return sum / 4;
 }
 
@@ -41,15 +42,18 @@ static inline void check_gradient(const struct loss_ops *ops, const char *sets)
     for (int i = 0; i < 4; i++) {
         float z[3], dz[3], ignored[3];
 
-        kn_loss_row(&l, NULL, golden_logits[i], 3, (struct kn_label){golden_targets[i], 0, 1}, 1.0f, dz);
+        kn_loss_row(&l, NULL, golden_logits[i], 3, (struct kn_label){golden_targets[i], 0, 1}, 1.0f,
+                    dz);
         for (int j = 0; j < 3; j++) {
             double up, down;
 
             memcpy(z, golden_logits[i], sizeof(z));
             z[j] += h;
-            up = (double)kn_loss_row(&l, NULL, z, 3, (struct kn_label){golden_targets[i], 0, 1}, 1.0f, ignored);
+            up = (double)kn_loss_row(&l, NULL, z, 3, (struct kn_label){golden_targets[i], 0, 1},
+                                     1.0f, ignored);
             z[j] -= 2 * h;
-            down = (double)kn_loss_row(&l, NULL, z, 3, (struct kn_label){golden_targets[i], 0, 1}, 1.0f, ignored);
+            down = (double)kn_loss_row(&l, NULL, z, 3, (struct kn_label){golden_targets[i], 0, 1},
+                                       1.0f, ignored);
             assert_near((double)dz[j], (up - down) / (2 * (double)h), 2e-4);
         }
     }

@@ -48,7 +48,8 @@ deps_missing() {
     peers) # what our numbers are compared with; tests that need one skip without it
         have_py optuna || say python3-optuna
         have_py sklearn || say python3-sklearn
-        have_py torch || say python3-torch python3-torchvision
+        have_py torch || say python3-torch
+        have_py torchvision || say python3-torchvision
         have_py jsonschema || say python3-jsonschema
         ;;
     esac

@@ -132,15 +132,15 @@ static int train_and_wait(struct tr_run *r, const struct kn_batch *next, int ste
 
 /* A device that works by itself is not waited for but now and then, and at the end of an epoch.
  * *ret_mean: NaN when it was not. */
-static int train_ahead(struct tr_run *r, const struct kn_batch *next, int step, double *ret_mean,
-                       struct hpo_err *err)
+static int train_ahead(struct tr_run *r, const struct kn_batch *next, int step, bool whole,
+                       double *ret_mean, struct hpo_err *err)
 {
     double now = clock_monotonic(), sum = 0;
     int rc = r->plan->ops->train(r->plan, r->now, next, NULL, err);
 
     r->since++;
     *ret_mean = NAN;
-    if (rc || (next && now - r->asked < ASK_EVERY_S))
+    if (rc || (next && (!whole || now - r->asked < ASK_EVERY_S)))
         return rc;
     rc = r->plan->ops->losses(r->plan, r->loss, err);
     for (int i = 0; i < r->members && !rc; i++) {
@@ -160,13 +160,15 @@ static int train_ahead(struct tr_run *r, const struct kn_batch *next, int step, 
 static int step_once(struct tr_run *r, int step, int steps, struct hpo_err *err)
 {
     const struct kn_batch *next = step + 1 < steps ? r->next : NULL;
+    /* Gradients of half an optimizer step stand in no checkpoint: it is stopped between two. */
+    bool whole = !next || (step + 1) % r->config->optimizer.accumulate == 0;
     double mean = 0;
     int training = 0, rc;
 
     fill_batches(r, step, r->now);
     if (next)
         fill_batches(r, step + 1, r->next);
-    rc = r->plan->ops->async ? train_ahead(r, next, step, &mean, err)
+    rc = r->plan->ops->async ? train_ahead(r, next, step, whole, &mean, err)
                              : train_and_wait(r, next, step, &mean, err);
     if (rc)
         return rc;
@@ -176,7 +178,7 @@ static int step_once(struct tr_run *r, int step, int steps, struct hpo_err *err)
     run_arrive(r);
     measure_rate(r, training * r->batch);
     /* Only when every loss so far is in the sums may it be paused: they are part of its state. */
-    return isnan(mean) ? 0 : run_poll(r, mean, err);
+    return isnan(mean) || !whole ? 0 : run_poll(r, mean, err);
 }
 
 static int train_steps(struct tr_run *r, struct hpo_err *err)

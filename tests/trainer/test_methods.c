@@ -1,0 +1,178 @@
+/* Methods in combination, drawn at random, over the CPU backend: whatever is switched on, a
+ * training that is stopped at any moment goes on with the same bits, in both orders and side by
+ * side; and every optimizer and average learns. */
+#include "base/rng.h"
+#include "tests/trainer/tiny_job.h"
+#include "trainer/metric.h"
+
+#define EPOCHS 3
+#define FOLDS 2
+#define DRAWS 14
+
+struct fixture {
+    struct tiny t;
+    struct tr_session *s;
+};
+
+static void start(struct fixture *f, int n, int classes, int side, int k)
+{
+    const struct kn_backend_ops *cpu =
+        hpo_registry_find((const void *const *)kn_backend_registry, "cpu");
+
+    assert_non_null(cpu);
+    tiny_init(&f->t, n, classes, side, k);
+    assert_int_equal(tr_session_open(cpu, 0, 1, &f->s, NULL), 0);
+}
+
+static void stop(struct fixture *f)
+{
+    tr_session_close(f->s);
+    tiny_release(&f->t);
+}
+
+/* May be stopped when `stopped`; returns whether it ended. */
+static bool train(struct fixture *f, const struct tr_job *job, bool stopped, struct tr_result *ret)
+{
+    struct hpo_err err = {0};
+    bool pruned = false;
+    int rc = tr_train(f->s, job, ret, &pruned, &err);
+
+    if (rc && !(stopped && rc == HPO_ESTOPPED))
+        fail_msg("%d: %s", rc, err.msg);
+    return !rc;
+}
+
+#define PICK(rng, list) ((list)[hpo_rng_below((rng), HPO_LEN(list))])
+
+static const char *const optimizers[] = {
+    "sgd lr=0.02 momentum=0.9", "adam lr=0.005", "adamw lr=0.005",
+    "rmsprop lr=0.002",         "lion lr=0.001", "muon lr=0.02 other_lr=0.005"};
+
+/* Some of everything that there is. */
+static void draw(struct fixture *f, uint64_t seed)
+{
+    static const char *const models[] = {
+        "convnet width=6 stages=2 dropout=0.3 dropout_samples=3",
+        "resnet depth=8 width=4 stochastic_depth=0.3 dropout=0.2",
+        "resnet18 width=4 stochastic_depth=0.2",
+        "mobilenet_v3_small width_mult=0.1",
+        "wide_resnet depth=10 width=1 block_dropout=0.2",
+        "mlp layers=1 width=16 dropout=0.3",
+    };
+    static const char *const schedules[] = {
+        "constant warmup_epochs=0.5",
+        "multi_step milestones=1,2",
+        "cosine",
+        "cosine_restarts t_0=1",
+        "one_cycle",
+        "plateau patience=0",
+    };
+    static const char *const losses[] = {
+        "cross_entropy class_weights=balanced",
+        "cross_entropy label_smoothing=0.1",
+        "focal class_weights=effective",
+        "focal gamma=1 class_weights=1,2,0.5",
+    };
+    static const char *const averages[] = {"none", "ema decay=0.9", "ema decay=0.5 warmup=false",
+                                           "swa start=0.3"};
+    struct hpo_rng rng = hpo_rng_for(seed, 0, 0, "methods", 0);
+    struct tr_config *c = &f->t.config;
+
+    tiny_config(&f->t, PICK(&rng, models), PICK(&rng, optimizers), 8, EPOCHS);
+    TINY_PART(&f->t, schedule, PICK(&rng, schedules));
+    TINY_PART(&f->t, loss, PICK(&rng, losses));
+    TINY_PART(&f->t, averaging, PICK(&rng, averages));
+    c->optimizer.accumulate = 1 + (int)hpo_rng_below(&rng, 3);
+    c->optimizer.clip_norm = hpo_rng_below(&rng, 2) ? 0.5 : 0;
+    c->optimizer.decay_bias_norm = hpo_rng_below(&rng, 2);
+    printf("%s, %s, %s, %s, %s, accumulate %d, clip %g\n", hpo_plugin_of(c->model.ops)->name,
+           hpo_plugin_of(c->optimizer.part.ops)->name, hpo_plugin_of(c->schedule.ops)->name,
+           hpo_plugin_of(c->loss.ops)->name, hpo_plugin_of(c->average.ops)->name,
+           c->optimizer.accumulate, c->optimizer.clip_norm);
+}
+
+static void goes_on(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < DRAWS; seed++) {
+        struct hpo_rng rng = hpo_rng_for(seed, 0, 0, "stops", 0);
+        struct tr_epoch curve[FOLDS * EPOCHS];
+        struct tr_result want, got;
+        struct fixture f;
+        struct tr_job job;
+        int polls;
+
+        start(&f, 90, 3, 16, FOLDS);
+        draw(&f, seed);
+        job = tiny_job(&f.t, seed & 1 ? TR_EPOCH_FIRST : TR_FOLD_FIRST);
+        job.parallel = 1;
+        train(&f, &job, false, &want);
+        polls = f.t.n_polls;
+        memcpy(curve, f.t.epoch, sizeof(curve));
+        tiny_clear_dir(&f.t);
+        /* Stopped a few times on the way, and on with another number of folds at once. */
+        do {
+            tiny_forget(&f.t);
+            f.t.stop_at_poll = 1 + (int)hpo_rng_below(&rng, (uint64_t)polls);
+            f.t.stop_with = TR_PAUSE;
+            job.parallel = 1 + (int)hpo_rng_below(&rng, FOLDS);
+        } while (!train(&f, &job, true, &got));
+        assert_same_result(&want, &got);
+        for (int i = 0; i < FOLDS * EPOCHS; i++)
+            assert_same_epoch(&f.t.epoch[i], &curve[i]);
+        stop(&f);
+    }
+}
+
+/* Averages lag behind, and end near what they average. */
+static void learns(void **state)
+{
+    static const char *const averages[] = {"none", "ema decay=0.9", "swa start=0.5"};
+
+    (void)state;
+    for (size_t i = 0; i < HPO_LEN(optimizers); i++)
+        for (size_t k = 0; k < HPO_LEN(averages); k++) {
+            struct tr_result r;
+            struct fixture f;
+            struct tr_job job;
+
+            start(&f, 180, 3, 8, 3);
+            tiny_config(&f.t, "convnet width=8 stages=2", optimizers[i], 16, 12);
+            TINY_PART(&f.t, averaging, averages[k]);
+            f.t.config.augment = (struct tr_augment_opts){true, 0};
+            job = tiny_job(&f.t, TR_FOLD_FIRST);
+            job.run = 1;
+            train(&f, &job, false, &r);
+            if (r.value < 0.85)
+                fail_msg("%s, %s reaches only %.3f", optimizers[i], averages[k], r.value);
+            stop(&f);
+        }
+}
+
+/* A list for another number of classes is the study file's mistake, said before anything trains. */
+static void wrong_weights(void **state)
+{
+    struct hpo_err err = {0};
+    bool pruned;
+    struct tr_result r;
+    struct fixture f;
+    struct tr_job job;
+
+    (void)state;
+    start(&f, 30, 3, 8, 2);
+    tiny_config(&f.t, "mlp layers=0", "sgd", 8, 1);
+    TINY_PART(&f.t, loss, "cross_entropy class_weights=1,2");
+    job = tiny_job(&f.t, TR_FOLD_FIRST);
+    assert_int_equal(tr_train(f.s, &job, &r, &pruned, &err), HPO_ECONFIG);
+    assert_non_null(strstr(err.msg, "2 numbers for 3 classes"));
+    assert_int_equal(f.t.n_epochs, 0);
+    stop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(goes_on), cmocka_unit_test(learns),
+                                       cmocka_unit_test(wrong_weights)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

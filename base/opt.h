@@ -36,7 +36,8 @@ enum hpo_opt_flags {
     HPO_OPT_MAX_OPEN = 4, /* max itself is not allowed */
     HPO_OPT_REQUIRED = 8, /* no default: the key must be there */
     HPO_OPT_FIXED = 16,   /* may not stand in `space:` */
-    HPO_OPT_PATH = 32,    /* STR: a path that starts at the study file's folder, which is its default */
+    HPO_OPT_PATH = 32,    /* STR: a path that starts at the study file's folder; of an objective it is
+                             the default too */
 };
 
 struct hpo_opt {

@@ -212,6 +212,16 @@ static void resolve(struct config_reader *r, const char *path, const char **fiel
     put_text(r, path, text);
 }
 
+/* Those among the options of the sections. */
+static void resolve_sections(struct config_reader *r)
+{
+    for (const struct hpo_section *s = r->c->sections; s->path; s++)
+        for (const struct hpo_opt *o = s->opts; o && o->name; o++)
+            if (o->flags & HPO_OPT_PATH)
+                resolve(r, arena_printf(r->a, "%s.%s", s->path, o->name),
+                        (const char **)((char *)r->c + s->offset + o->offset));
+}
+
 /* Paths among the options of the objective. */
 static void resolve_objective(struct config_reader *r)
 {
@@ -266,6 +276,7 @@ void config_check_study(struct config_reader *r)
     check_warm_start(r);
     resolve(r, "data.path", &r->c->data.path);
     resolve(r, "data.cache", &r->c->data.cache);
+    resolve_sections(r);
     resolve_objective(r);
     if (f->run > f->k)
         config_mistake(r, place(r, "data.folds.run"),

@@ -8,6 +8,28 @@ static const struct hpo_opt trainer_options[] = {
     HPO_OPT_WORDS(struct tr_config, precision, "precision", "auto", "auto|fp32|tf32|bf16|fp16", 0,
                   "number format of the arithmetic; auto takes the device's usual one (fp32 on a "
                   "CPU)"),
+    HPO_OPT_WORDS(
+        struct tr_config, normalize, "normalize", "auto", "auto|dataset|imagenet", 0,
+        "mean and deviation of the colours that the network's input is scaled by: those of "
+        "the training images, or ImageNet's, which pretrained weights expect; auto is "
+        "imagenet with model.pretrained, else dataset"),
+    {0},
+};
+
+static const struct hpo_opt model_options[] = {
+    HPO_OPT(
+        STR, struct tr_model_opts, pretrained, "pretrained", NULL, 0, 0,
+        HPO_OPT_PATH | HPO_OPT_FIXED,
+        "a safetensors file with a state dict of torchvision or timm that training begins with; "
+        "or a folder with TYPE.safetensors for each type of model; the last layer begins at "
+        "random unless it has as many classes"),
+    HPO_OPT_WORDS(struct tr_model_opts, freeze, "freeze", "none", "none|backbone", 0,
+                  "backbone: only the last layer is trained, on the features of the others, whose "
+                  "batch norms work as in evaluation"),
+    HPO_OPT(
+        INT, struct tr_model_opts, unfreeze_epoch, "unfreeze_epoch", "0", 0, 100000, 0,
+        "with freeze: from this epoch on everything is trained, the optimizer beginning anew; 0 "
+        "is never"),
     {0},
 };
 
@@ -33,11 +55,21 @@ static const struct hpo_opt augment_options[] = {
     {0},
 };
 
+static const struct hpo_opt early_stopping_options[] = {
+    HPO_OPT(
+        INT, struct tr_early_stopping, patience, "patience", "0", 0, 100000, 0,
+        "a fold ends after this many epochs in a row in which study.metric did not become better "
+        "on its validation images; 0 is never"),
+    HPO_OPT(REAL, struct tr_early_stopping, min_delta, "min_delta", "0.0", 0, 1e9, 0,
+            "to count as better, an epoch is better than the best before by more than this"),
+    {0},
+};
+
 #define KINDS(registry) ((const void *const *)(registry))
 
 const struct hpo_section tr_sections[] = {
     {"", "how a configuration is trained", trainer_options, NULL, NULL, 0},
-    {"model", "the network", NULL, KINDS(model_registry), "convnet",
+    {"model", "the network", model_options, KINDS(model_registry), "convnet",
      offsetof(struct tr_config, model)},
     {"optimizer", "how weights follow their gradients", optimizer_options,
      KINDS(optimizer_registry), "sgd", offsetof(struct tr_config, optimizer)},
@@ -49,5 +81,7 @@ const struct hpo_section tr_sections[] = {
      KINDS(averaging_registry), "none", offsetof(struct tr_config, average)},
     {"augment", "random changes to the training images", augment_options, NULL, NULL,
      offsetof(struct tr_config, augment)},
+    {"early_stopping", "when a fold trains no further", early_stopping_options, NULL, NULL,
+     offsetof(struct tr_config, early_stopping)},
     {0},
 };

@@ -17,7 +17,17 @@ struct tr_augment_opts {
     int crop_padding;
 };
 
-/* Begins with what was chosen; the rest holds for every type. */
+enum tr_freeze { TR_FREEZE_NONE, TR_FREEZE_BACKBONE };
+enum tr_normalize { TR_NORMALIZE_AUTO, TR_NORMALIZE_DATASET, TR_NORMALIZE_IMAGENET };
+
+/* These begin with what was chosen; the rest holds for every type. */
+struct tr_model_opts {
+    struct hpo_part part;
+    const char *pretrained; /* NULL: begins at random */
+    int freeze;             /* enum tr_freeze */
+    int unfreeze_epoch;     /* 0: never */
+};
+
 struct tr_optimizer_opts {
     struct hpo_part part;
     bool decay_bias_norm;
@@ -25,12 +35,20 @@ struct tr_optimizer_opts {
     int accumulate;
 };
 
+struct tr_early_stopping {
+    int patience; /* epochs; 0: off */
+    double min_delta;
+};
+
 struct tr_config {
     int batch_size, epochs;
     int precision; /* enum kn_precision, in the order of the words auto|fp32|tf32|bf16|fp16 */
-    struct hpo_part model, schedule, loss, average; /* ops: struct model_ops * ... */
+    int normalize; /* enum tr_normalize */
+    struct tr_model_opts model;              /* ops: struct model_ops * */
+    struct hpo_part schedule, loss, average; /* ops: struct schedule_ops * ... */
     struct tr_optimizer_opts optimizer;
     struct tr_augment_opts augment;
+    struct tr_early_stopping early_stopping;
 };
 
 /* The sections, paths relative to `trainer` ("" is trainer itself), offsets into struct tr_config.

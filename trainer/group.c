@@ -72,7 +72,7 @@ static int set_hyper(struct tr_run *r, int model, const struct tr_member *m, str
         .fold = m->fold,
     };
 
-    tr_dataset_stats(r->job->data, m->rows, m->n_rows, h.mean, h.std);
+    tr_normalization(c, r->job->data, m->rows, m->n_rows, h.mean, h.std);
     loss->lower(c->loss.priv, &h.loss);
     r->optimizer->lower(c->optimizer.part.priv, &h.optim);
     h.optim.keep_vectors = !c->optimizer.decay_bias_norm;
@@ -93,12 +93,18 @@ static int take_states(struct tr_run *r, struct hpo_err *err)
     for (int i = 0; i < r->members && !rc; i++) {
         int fold = r->member[i].fold;
         bool begun = r->place.epoch || r->place.step;
+        struct kn_state state;
 
         rc = ckpt_take(&r->ckpt, fold, err);
-        if (!rc && !begun) {
-            struct kn_state state = ckpt_state(&r->ckpt, fold);
-
+        if (rc)
+            break;
+        state = ckpt_state(&r->ckpt, fold);
+        if (!r->place.step && run_unfreezes(r, r->place.epoch))
+            for (int k = 0; k < r->ckpt.shape.slots; k++)
+                memset(state.slots[k], 0, r->ckpt.shape.weights * sizeof(float));
+        if (!begun) {
             tr_init_state(r->plan->net, r->job->seed, fold, r->ckpt.shape.slots, &state);
+            tr_pretrained_load(&r->pretrained, r->plan->net, &state);
             if (r->ckpt.shape.averaged) {
                 memcpy(state.average_weights, state.weights,
                        r->ckpt.shape.weights * sizeof(*state.weights));
@@ -113,8 +119,10 @@ static int take_states(struct tr_run *r, struct hpo_err *err)
 /* A model that sits out is a copy of the first: it must be something that a device can look at. */
 int run_enter_group(struct tr_run *r, struct hpo_err *err)
 {
-    int rc = take_states(r, err);
+    int rc = run_choose_plan(r, err);
 
+    if (!rc)
+        rc = take_states(r, err);
     for (int i = 0; i < r->members && !rc; i++)
         find_rows(r, &r->member[i]);
     for (int i = 0; i < r->models && !rc; i++) {

@@ -44,8 +44,9 @@ static void add_options(struct str *s, const struct hpo_opt *o, const void *base
 }
 
 /* Everything that decides the bits of the training or what is made of them, as text. */
-static void fingerprint(const struct tr_job *job, uint8_t ret[16])
+static void fingerprint(const struct tr_run *r, uint8_t ret[16])
 {
+    const struct tr_job *job = r->job;
     struct arena a = {0};
     struct str s = {0};
     XXH128_canonical_t sum;
@@ -68,6 +69,8 @@ static void fingerprint(const struct tr_job *job, uint8_t ret[16])
             add_options(&s, hpo_plugin_of(part->ops)->opts, part->priv, &a);
         }
     }
+    if (r->pretrained.path)
+        str_addn(&s, (const char *)r->pretrained.digest, sizeof(r->pretrained.digest));
     str_addn(&s, (const char *)job->folds->fold, (size_t)job->folds->n * sizeof(int32_t));
     XXH128_canonicalFromHash(&sum, XXH3_128bits(s.s, s.n));
     memcpy(ret, sum.digest, 16);
@@ -124,7 +127,19 @@ static double total_steps(const struct tr_run *r)
     return steps * r->config->epochs;
 }
 
-static int plan_for(struct tr_run *r, int models, struct hpo_err *err)
+bool run_freezes(const struct tr_run *r, int epoch)
+{
+    const struct tr_model_opts *m = &r->config->model;
+
+    return m->freeze == TR_FREEZE_BACKBONE && (!m->unfreeze_epoch || epoch < m->unfreeze_epoch);
+}
+
+bool run_unfreezes(const struct tr_run *r, int epoch)
+{
+    return epoch && run_freezes(r, epoch - 1) && !run_freezes(r, epoch);
+}
+
+static int plan_for(struct tr_run *r, int models, bool frozen, struct hpo_err *err)
 {
     bool side_by_side = r->job->order == TR_EPOCH_FIRST;
     struct kn_net net = {0};
@@ -152,7 +167,9 @@ static int plan_for(struct tr_run *r, int models, struct hpo_err *err)
         rc = check_batch_norm(&net, r->batch, err);
     if (!rc) {
         memcpy(r->rates, net.rates, sizeof(r->rates));
+        request.freeze = frozen ? tr_head(&net) : 0;
         rc = tr_session_plan(r->session, &request, &r->plan, err);
+        r->frozen = frozen;
     }
     kn_net_release(&net);
     r->need = request.ret_bytes;
@@ -161,23 +178,32 @@ static int plan_for(struct tr_run *r, int models, struct hpo_err *err)
 }
 
 /* As many folds at once as were asked for and as memory holds: which of them train side by side
- * shows in no result. Groups are of one size, as far as that goes. */
+ * shows in no result. Groups are of one size, as far as that goes. Where some epochs train the head
+ * alone, it is the others that need the memory. */
 static int get_plan(struct tr_run *r, struct hpo_err *err)
 {
+    bool frozen = run_freezes(r, r->config->epochs - 1);
     int rc = HPO_ENOMEM;
 
     for (int most = r->models; rc == HPO_ENOMEM && most; most /= 2) {
         int groups = (r->folds + most - 1) / most;
 
         r->models = (r->folds + groups - 1) / groups;
-        rc = plan_for(r, r->models, err);
+        rc = plan_for(r, r->models, frozen, err);
     }
     if (rc == HPO_ENOMEM)
-        hpo_fail_at(err, "model %s, batch_size %d", hpo_plugin_of(r->config->model.ops)->name,
+        hpo_fail_at(err, "model %s, batch_size %d", hpo_plugin_of(r->config->model.part.ops)->name,
                     r->config->batch_size);
     if (!rc && r->told_wait && r->job->waits)
         r->job->waits(r->job->arg, NULL);
     return rc;
+}
+
+int run_choose_plan(struct tr_run *r, struct hpo_err *err)
+{
+    bool frozen = run_freezes(r, r->place.epoch);
+
+    return frozen == r->frozen ? 0 : plan_for(r, r->models, frozen, err);
 }
 
 static int out_of_memory(struct hpo_err *err, double bytes, const char *what)
@@ -243,7 +269,7 @@ static int init_checkpoint(struct tr_run *r, struct hpo_err *err)
     if ((double)shape.steps * shape.epochs >= UINT32_MAX)
         return hpo_fail(err, HPO_ECONFIG, "%d epochs of %d steps are too many", shape.epochs,
                         shape.steps);
-    fingerprint(r->job, shape.fingerprint);
+    fingerprint(r, shape.fingerprint);
     return ckpt_init(&r->ckpt, &shape, shape.all ? r->folds : r->models, err);
 }
 
@@ -275,6 +301,8 @@ int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, s
         r->models = job->run;
     rc = get_plan(r, err);
     if (!rc)
+        rc = tr_pretrained_open(&r->pretrained, r->config, r->plan->net, err);
+    if (!rc)
         rc = init_checkpoint(r, err);
     if (!rc)
         rc = allocate(r, err);
@@ -284,6 +312,7 @@ int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, s
 void run_release(struct tr_run *r)
 {
     tr_session_done(r->session);
+    tr_pretrained_close(&r->pretrained);
     ckpt_release(&r->ckpt);
     free(r->indices);
     free(r->logits);
@@ -312,6 +341,25 @@ static size_t row_index(const struct tr_run *r, int fold, int epoch)
 double *run_row(const struct tr_run *r, int fold, int epoch)
 {
     return r->at.curve + row_index(r, fold, epoch) * ((size_t)r->n_metrics + 1);
+}
+
+int run_epochs_of(const struct tr_run *r, int fold)
+{
+    const struct tr_early_stopping *stop = &r->config->early_stopping;
+    int done = r->at.place[fold].epoch, waited = 0;
+    double sign = metric_registry[r->job->objective]->maximize ? 1 : -1, best = 0;
+
+    for (int epoch = 0; stop->patience && epoch < done; epoch++) {
+        double value = sign * run_row(r, fold, epoch)[r->job->objective];
+
+        if (!epoch || value > best + stop->min_delta) {
+            best = value;
+            waited = 0;
+        } else if (++waited >= stop->patience) {
+            return epoch + 1;
+        }
+    }
+    return r->config->epochs;
 }
 
 double *run_timing(const struct tr_run *r, int fold, int epoch)

@@ -9,6 +9,7 @@
 
 #include "trainer/checkpoint.h"
 #include "trainer/metric.h"
+#include "trainer/pretrained.h"
 #include "trainer/session.h"
 #include "trainer/timing.h"
 #include "trainer/trainer.h"
@@ -35,6 +36,8 @@ struct tr_run {
     int batch, folds, n_metrics;
     int models; /* of the plan; a group has at most as many members, and the rest sits out */
     struct kn_plan *plan;
+    bool frozen; /* the plan trains the head alone */
+    struct tr_pretrained pretrained;
 
     struct ckpt ckpt;
     struct ckpt_rest at; /* places, loss sums, curve: what is done */
@@ -78,6 +81,16 @@ double *run_timing(const struct tr_run *r, int fold, int epoch);
 int run_obey(struct tr_run *r, enum tr_verdict v, bool saved, struct hpo_err *err);
 /* Ask the caller's poll; loss: the mean of the last step. */
 int run_poll(struct tr_run *r, double loss, struct hpo_err *err);
+
+/* In this epoch, does the head alone train? The first epoch in which everything does is where the
+ * optimizer begins anew. */
+bool run_freezes(const struct tr_run *r, int epoch);
+bool run_unfreezes(const struct tr_run *r, int epoch);
+/* The plan that trains the epoch of r->place. */
+int run_choose_plan(struct tr_run *r, struct hpo_err *err);
+/* The epochs that a fold trains, as far as its curve tells: all, or those until it stopped early.
+ */
+int run_epochs_of(const struct tr_run *r, int fold);
 
 /* trainer/group.c: choose who is trained next; false: all folds are done. */
 bool run_next_group(struct tr_run *r);

@@ -44,11 +44,15 @@ static void place_among(const struct tr_run *r, const struct tr_member *m, int s
 {
     int each = r->config->optimizer.accumulate, first = step / each * each;
     int left = m->steps - first, in_epoch = (m->steps + each - 1) / each;
-    uint32_t epoch = (uint32_t)r->place.epoch, updates = epoch * (uint32_t)in_epoch;
+    uint32_t epoch = (uint32_t)r->place.epoch, updates;
+    uint32_t begun = run_freezes(r, r->place.epoch) || !run_freezes(r, 0)
+                         ? 0
+                         : (uint32_t)r->config->model.unfreeze_epoch;
 
     ret->step = epoch * (uint32_t)m->steps + (uint32_t)step;
     ret->micro = step - first;
     ret->micros = left < each ? left : each;
+    updates = (epoch - begun) * (uint32_t)in_epoch; /* since the optimizer began */
     ret->behind = ret->step - (updates + (uint32_t)(step / each));
 }
 
@@ -236,6 +240,21 @@ static void write_rows(struct tr_run *r, double training, double whole)
     }
 }
 
+/* A fold that stops is through: in the epochs that are left it stands where it stood. */
+static void stop_early(struct tr_run *r)
+{
+    for (int i = 0; i < r->members; i++) {
+        int fold = r->member[i].fold, epochs = run_epochs_of(r, fold);
+        const double *last = run_row(r, fold, epochs - 1);
+
+        if (r->place.epoch < epochs)
+            continue;
+        for (int epoch = epochs; epoch < r->config->epochs; epoch++)
+            memcpy(run_row(r, fold, epoch), last, ((size_t)r->n_metrics + 1) * sizeof(*last));
+        r->at.place[fold] = (struct ckpt_place){.epoch = r->config->epochs};
+    }
+}
+
 int run_epoch(struct tr_run *r, struct hpo_err *err)
 {
     double training;
@@ -258,5 +277,6 @@ int run_epoch(struct tr_run *r, struct hpo_err *err)
     write_rows(r, training, run_epoch_seconds(r));
     r->place = (struct ckpt_place){.epoch = r->place.epoch + 1};
     run_arrive(r);
+    stop_early(r);
     return 0;
 }

@@ -3,18 +3,19 @@
 #include <xxhash.h>
 
 #include "base/str.h"
+#include "trainer/pretrained.h"
 #include "trainer/session.h"
 #include "trainer/trainer.h"
 
 int tr_build_net(const struct tr_config *c, const struct kn_images *images, struct kn_net *ret,
                  struct hpo_err *err)
 {
-    const struct model_ops *model = c->model.ops;
+    const struct model_ops *model = c->model.part.ops;
     struct model_input in = {3, images->h, images->w, images->classes};
     int rc;
 
     kn_net_init(ret, in.channels, in.height, in.width, in.classes);
-    model->build(c->model.priv, &in, ret);
+    model->build(c->model.part.priv, &in, ret);
     rc = kn_net_finish(ret, err);
     if (rc)
         hpo_fail_at(err, "model %s", model->plugin.name);
@@ -62,6 +63,20 @@ struct tr_net_hash tr_hash_net(const struct kn_net *n)
     return (struct tr_net_hash){sum.low64, sum.high64};
 }
 
+void tr_normalization(const struct tr_config *c, const struct tr_dataset *data, const int32_t *rows,
+                      int64_t n, float ret_mean[3], float ret_std[3])
+{
+    static const float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};
+
+    if (c->normalize == TR_NORMALIZE_DATASET ||
+        (c->normalize == TR_NORMALIZE_AUTO && !c->model.pretrained)) {
+        tr_dataset_stats(data, rows, n, ret_mean, ret_std);
+        return;
+    }
+    memcpy(ret_mean, mean, sizeof(mean));
+    memcpy(ret_std, std, sizeof(std));
+}
+
 int tr_check(const struct kn_backend_ops *backend, const struct tr_config *c,
              const struct tr_dataset *data, struct hpo_err *err)
 {
@@ -104,6 +119,7 @@ int tr_cost(const struct kn_backend_ops *backend, const struct tr_config *c,
             .optim = optimizer->kind,
             .averaged = ((const struct averaging_ops *)c->average.ops)->averages,
             .accumulate = c->optimizer.accumulate > 1,
+            .freeze = c->model.freeze && !c->model.unfreeze_epoch ? tr_head(&net) : 0,
         };
 
         *ret = (struct tr_cost){

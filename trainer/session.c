@@ -229,7 +229,8 @@ static bool fits(const struct plan_entry *e, const struct plan_entry *want)
            e->data == want->data && e->batch == want->batch && e->eval_batch == want->eval_batch &&
            e->models == want->models && e->threads == want->threads &&
            e->precision == want->precision && e->optim == want->optim &&
-           e->averaged == want->averaged && e->accumulate == want->accumulate;
+           e->averaged == want->averaged && e->accumulate == want->accumulate &&
+           e->freeze == want->freeze;
 }
 
 static struct plan_entry *find_plan(struct tr_session *s, const struct plan_entry *want)
@@ -252,6 +253,7 @@ static struct kn_plan_desc describe(const struct plan_entry *e, const struct kn_
         .optim = e->optim,
         .averaged = e->averaged,
         .accumulate = e->accumulate,
+        .freeze = e->freeze,
     };
 }
 
@@ -320,6 +322,7 @@ int tr_session_plan(struct tr_session *s, struct tr_plan_request *r, struct kn_p
                               .optim = r->optim,
                               .averaged = r->averaged,
                               .accumulate = r->accumulate,
+                              .freeze = r->freeze,
                           },
                       *e = NULL;
     struct kn_plan_desc desc = describe(&want, r->net);

@@ -43,6 +43,7 @@ struct tr_plan_request {
     enum kn_precision precision;
     enum kn_optim_kind optim;
     bool averaged, accumulate;
+    int freeze; /* kn_plan_desc's */
 
     /* HPO_ENOMEM is answered at once, rather than waited about, unless it is the last that the job
      * can ask for. */

@@ -26,6 +26,7 @@ struct plan_entry {
     enum kn_precision precision;
     enum kn_optim_kind optim;
     bool averaged, accumulate;
+    int freeze;
     double bytes, compile_seconds;
     uint64_t used;
 };

@@ -33,6 +33,7 @@ static struct tr_epoch epoch_of(const struct tr_run *r, int fold, int epoch)
         .train_loss = row[r->n_metrics],
         .seconds = timing[0],
         .images_per_s = timing[1],
+        .over = epoch >= run_epochs_of(r, fold),
     };
 
     memcpy(e.values, row, (size_t)r->n_metrics * sizeof(double));
@@ -55,6 +56,15 @@ static bool is_due(const struct tr_run *r, int number)
     return number < behind;
 }
 
+/* Nothing was trained: there is nothing to say. */
+static bool all_over(const struct tr_epoch *e, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (!e[i].over)
+            return false;
+    return true;
+}
+
 /* Reports that are due, from number *next on; those below `told` were answered by an earlier
  * attempt. */
 static int report_due(struct tr_run *r, int *next, int told, struct hpo_err *err)
@@ -68,7 +78,8 @@ static int report_due(struct tr_run *r, int *next, int told, struct hpo_err *err
 
         for (int i = 0; i < n; i++)
             e[i] = epoch_of(r, all ? i : *next / r->config->epochs, epoch);
-        rc = run_obey(r, r->job->report(r->job->arg, e, n, *next < told), true, err);
+        if (!all_over(e, n))
+            rc = run_obey(r, r->job->report(r->job->arg, e, n, *next < told), true, err);
         r->at.told = *next + !rc > told ? *next + !rc : told;
     }
     return rc;
@@ -90,7 +101,7 @@ static int resume(struct tr_run *r, int *next, struct hpo_err *err)
 
 static bool same_group(const struct tr_run *r, const struct tr_member *was, int n)
 {
-    bool same = r->members == n;
+    bool same = r->members == n && r->frozen == run_freezes(r, r->place.epoch);
 
     for (int i = 0; i < n && same; i++)
         same = r->member[i].fold == was[i].fold;
@@ -127,7 +138,7 @@ static struct tr_fold_result fold_result(const struct tr_run *r, int fold)
     bool maximize = metric_registry[which]->maximize;
     struct tr_fold_result f = {.fold = fold};
 
-    for (int epoch = 0; epoch < r->config->epochs; epoch++) {
+    for (int epoch = 0; epoch < run_epochs_of(r, fold); epoch++) {
         double value = run_row(r, fold, epoch)[which];
         bool better = maximize ? value > f.value : value < f.value;
 

@@ -15,10 +15,14 @@
  * Epochs take floor(rows / batch) batches of a fresh permutation; the rest of the permutation sits
  * the epoch out (PyTorch's drop_last). When the smallest fold has fewer training rows than a batch,
  * the batch is that many, in every fold: a fold's bits do not depend on the order, nor on what is
- * trained beside it. */
+ * trained beside it.
+ *
+ * A fold may stop early (config->early_stopping). Fold-first its remaining epochs are not reported;
+ * epoch-first they are, as `over`, as long as another fold trains. */
 #ifndef HPO_TRAINER_TRAINER_H
 #define HPO_TRAINER_TRAINER_H
 
+#include "base/str.h"
 #include "kernels/backend.h"
 #include "trainer/config.h"
 #include "trainer/data/dataset.h"
@@ -42,6 +46,7 @@ struct tr_epoch {
     double train_loss;   /* mean over the batches of the epoch */
     double seconds;      /* of training and evaluation; folds side by side share the time equally */
     double images_per_s; /* training images of this fold, per second of training */
+    bool over;           /* it stopped early, before this epoch: these are its last values */
 };
 
 /* An image that is evaluated is a third of the arithmetic of one that is trained: forward alone. */
@@ -138,6 +143,17 @@ int tr_train(struct tr_session *s, const struct tr_job *job, struct tr_result *r
  * precision? HPO_ECONFIG says why not. */
 int tr_check(const struct kn_backend_ops *backend, const struct tr_config *c,
              const struct tr_dataset *data, struct hpo_err *err);
+
+/* The mean and deviation that images are scaled by: of these training rows, or ImageNet's. */
+void tr_normalization(const struct tr_config *c, const struct tr_dataset *data, const int32_t *rows,
+                      int64_t n, float ret_mean[3], float ret_std[3]);
+
+/* What model.pretrained brings for this configuration, as a part of a sentence; nothing when it is
+ * not set. *ret_whole: all of the backbone. HPO_ECONFIG: it cannot be used. */
+int tr_pretrained_report(const struct tr_config *c, const struct tr_dataset *data, struct str *ret,
+                         bool *ret_whole, struct hpo_err *err);
+/* Of the content of a file of weights, or of a folder of them, as 32 hexadecimal digits. */
+int tr_pretrained_digest(const char *path, char ret[33], struct hpo_err *err);
 
 /* Multiply-adds of one image forward, weights, and bytes on the device, for `hpo check`. */
 struct tr_cost {

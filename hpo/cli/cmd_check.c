@@ -37,6 +37,7 @@ struct found {
     int n_devices;
     const char *no_gpu;  /* why devices.use: auto means the CPU; NULL: it does not */
     const char *how;     /* the sampler goes about it; NULL: nothing to say */
+    struct str weights;  /* what pretrained ones bring */
     struct tr_cost cost; /* of the configuration with every parameter at the middle of its range */
     int64_t count;       /* configurations of the space; -1: infinite */
     int64_t trials;      /* that there will be: a finite space may have fewer than study.trials */
@@ -57,6 +58,7 @@ static int find_training(struct found *f, struct arena *a, struct hpo_err *err)
 {
     const struct study_config *c = f->config;
     struct trial_config middle;
+    bool whole;
     int run = c->folds.run > 0 ? c->folds.run : c->folds.k;
     int rc = study_data_open(c, &f->data, NULL, NULL, err);
 
@@ -70,6 +72,8 @@ static int find_training(struct found *f, struct arena *a, struct hpo_err *err)
                            (uint64_t)c->study.seed, NULL, err);
     if (!rc)
         rc = middle_config(c, a, &middle, err);
+    if (!rc)
+        rc = tr_pretrained_report(&middle.trainer, &f->data, &f->weights, &whole, err);
     if (!rc)
         rc = tr_cost(f->device[0].backend, &middle.trainer, &f->data, &f->cost, err);
     if (!rc)
@@ -179,6 +183,8 @@ static void print_training(const struct found *f, struct str *ret)
     str_addf(ret, "folds      %d of %d trained, %s, ", run, c->folds.k,
              c->folds.stratified ? "stratified" : "not stratified");
     print_order(c, ret);
+    if (f->weights.n)
+        str_addf(ret, "weights    %s\n", str_c(&f->weights));
     data_print(&f->data, &f->folds, ret);
     str_addf(ret,
              "\ncost       with every parameter at the middle of its range:\n"
@@ -248,6 +254,8 @@ static void print_json(const struct found *f, struct str *ret)
     json_put_string(j, "objective", objective_of(c)->plugin.name);
     if (objective_of(c)->trains) {
         cJSON_AddItemToObject(j, "data", data_json(&f->data, &f->folds));
+        if (f->weights.n)
+            json_put_string(j, "pretrained", str_c(&f->weights));
         json_put_number(j, "weights", f->cost.weights);
         json_put_number(j, "macs", f->cost.macs);
         json_put_number(j, "bytes", f->cost.bytes);
@@ -288,6 +296,7 @@ static int run(int argc, char **argv, struct hpo_err *err)
         fputs(str_c(&text), stdout);
     }
     str_release(&text);
+    str_release(&f.weights);
     tr_folds_release(&f.folds);
     tr_dataset_close(&f.data);
     study_config_release(&config);

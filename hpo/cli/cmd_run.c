@@ -179,7 +179,7 @@ static void on_event(void *arg, const struct run_event *e, const struct run_view
 }
 
 /* Decode, check the folds, and let go of the pixels again: the workers map them. */
-static int prepare_data(struct session *s, char digest[33], struct hpo_err *err)
+static int prepare_data(struct session *s, struct str *content, struct hpo_err *err)
 {
     struct tr_dataset data = {0};
     int rc;
@@ -192,10 +192,12 @@ static int prepare_data(struct session *s, char digest[33], struct hpo_err *err)
         rc = study_data_check(&s->config, &data, err);
     if (!rc)
         rc = study_space_check(&s->config, &data, err);
-    if (!rc) {
+    if (!rc)
+        rc = study_weights_check(&s->config, &data, err);
+    if (!rc)
+        rc = study_content(&s->config, &data, content, err);
+    if (!rc)
         s->view.ops->data(&s->view, &data);
-        memcpy(digest, data.digest, sizeof(data.digest));
-    }
     tr_dataset_close(&data);
     return rc;
 }
@@ -215,18 +217,18 @@ static int run_session(struct session *s, int *ret_status, struct hpo_err *err)
     struct run_options o;
     enum run_end end = RUN_DONE;
     const char *resolved;
-    char digest[33] = "";
+    struct str content = {0};
     int n = 0, signal = 0, rc;
 
     rc = devices_resolve(&s->config, &s->arena, &device, &n, err);
     if (!rc)
-        rc = prepare_data(s, digest, err);
+        rc = prepare_data(s, &content, err);
     if (!rc && s->config.study.warm_start) /* before there is a folder of a study that never was */
         rc = study_warm_start_find(&s->config, s->args.runs, &s->arena, &resolved, err);
     if (!rc)
         rc = prepare_folder(s, err);
     if (!rc)
-        rc = study_open(&study, &s->config, s->dir, digest, devices_slots(device, n), err);
+        rc = study_open(&study, &s->config, s->dir, str_c(&content), devices_slots(device, n), err);
     if (!rc)
         rc = write_resolved(s, &resolved, err);
     if (rc)
@@ -255,6 +257,7 @@ static int run_session(struct session *s, int *ret_status, struct hpo_err *err)
         *ret_status = status_of(end, signal, end == RUN_EXHAUSTED && !study_finished(&study));
     }
 out:
+    str_release(&content);
     study_close(&study);
     return rc;
 }
@@ -282,7 +285,8 @@ static int run(int argc, char **argv, struct hpo_err *err)
         s.view.ops->close(&s.view);
     if (rc == HPO_ESTOPPED && s.signal) {
         err->rc = 0;
-        fprintf(stderr, "hpo: interrupted while images were decoded; the same command starts over\n");
+        fprintf(stderr,
+                "hpo: interrupted while images were decoded; the same command starts over\n");
         status = 128 + s.signal;
     } else if (rc) {
         status = rc == HPO_ECONFIG ? EXIT_MISTAKE : EXIT_FAILED;
@@ -299,13 +303,14 @@ out:
 
 const struct command_ops command_run = {
     .plugin = {.name = "run", .help = "Start a study, or go on with it where it stopped."},
-    .usage = "run STUDY.yaml [--set KEY=VALUE]... [--dir DIR] [--fresh] [--json]\n\n"
-             "  STUDY.yaml       the study file; of a study that was run: its folder or name\n"
-             "  --set KEY=VALUE  override a key of the study file, e.g. --set study.trials=4\n"
-             "  --dir DIR        where studies are kept (runs)\n"
-             "  --fresh          start anew; the old results are kept beside the new ones\n"
-             "  --json           one JSON object a line for every event\n\n"
-             "  Ctrl-C writes checkpoints and ends; the same command goes on. A second one ends at\n"
-             "  once, and loses at most the epoch that was running.\n",
+    .usage =
+        "run STUDY.yaml [--set KEY=VALUE]... [--dir DIR] [--fresh] [--json]\n\n"
+        "  STUDY.yaml       the study file; of a study that was run: its folder or name\n"
+        "  --set KEY=VALUE  override a key of the study file, e.g. --set study.trials=4\n"
+        "  --dir DIR        where studies are kept (runs)\n"
+        "  --fresh          start anew; the old results are kept beside the new ones\n"
+        "  --json           one JSON object a line for every event\n\n"
+        "  Ctrl-C writes checkpoints and ends; the same command goes on. A second one ends at\n"
+        "  once, and loses at most the epoch that was running.\n",
     .main = run,
 };

@@ -118,6 +118,47 @@ int study_data_open(const struct study_config *c, struct tr_dataset *ret,
     return rc;
 }
 
+int study_content(const struct study_config *c, const struct tr_dataset *d, struct str *ret,
+                  struct hpo_err *err)
+{
+    const char *path = c->trainer.model.pretrained;
+    char digest[33];
+    int rc;
+
+    str_add(ret, d->digest);
+    if (!path)
+        return 0;
+    rc = tr_pretrained_digest(path, digest, err);
+    if (rc)
+        return hpo_fail_at(err, "trainer.model.pretrained"), rc;
+    str_addf(ret, ", weights %s", digest);
+    return 0;
+}
+
+int study_weights_check(const struct study_config *c, const struct tr_dataset *d,
+                        struct hpo_err *err)
+{
+    double *values = xcalloc((size_t)c->space.n + 1, sizeof(*values));
+    struct trial_config t;
+    struct str text = {0};
+    struct arena a = {0};
+    bool whole = true;
+    int rc;
+
+    study_middle(&c->space, values);
+    rc = study_config_trial(c, values, &a, &t, err);
+    if (!rc)
+        rc = tr_pretrained_report(&t.trainer, d, &text, &whole, err);
+    if (rc)
+        hpo_fail_at(err, "%s", c->file);
+    if (!rc && !whole)
+        fprintf(stderr, "hpo: pretrained weights: %s\n", str_c(&text));
+    str_release(&text);
+    arena_release(&a);
+    free(values);
+    return rc;
+}
+
 int study_data_check(const struct study_config *c, const struct tr_dataset *d, struct hpo_err *err)
 {
     struct tr_folds folds = {0};

@@ -26,6 +26,16 @@ void study_middle(const struct hpo_space *space, double *ret);
 int study_space_check(const struct study_config *c, const struct tr_dataset *d,
                       struct hpo_err *err);
 
+/* What a study's results depend on beside its file, as text: the digest of the data set, and of the
+ * weights that training begins with. */
+int study_content(const struct study_config *c, const struct tr_dataset *d, struct str *ret,
+                  struct hpo_err *err);
+
+/* Do the pretrained weights fit the network in the middle of the space? What of the backbone they
+ * lack is warned about on stderr. */
+int study_weights_check(const struct study_config *c, const struct tr_dataset *d,
+                        struct hpo_err *err);
+
 /* Can its folds be made? A class with fewer members than folds is warned about on stderr. */
 int study_data_check(const struct study_config *c, const struct tr_dataset *d, struct hpo_err *err);
 

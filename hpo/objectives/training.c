@@ -194,7 +194,6 @@ static enum tr_verdict on_report(void *arg, const struct tr_epoch *e, int n, boo
     const char *names[OBJECTIVE_MAX_METRICS];
     struct objective_report r = {
         .step = epoch_first(c) ? e[0].epoch : (int64_t)e[0].fold * c->max_epochs + e[0].epoch,
-        .n_rows = n,
         .rows = rows,
         .again = again,
     };
@@ -210,7 +209,9 @@ static enum tr_verdict on_report(void *arg, const struct tr_epoch *e, int n, boo
         values[i][k++] = e[i].train_loss;
         names[k] = "seconds";
         values[i][k++] = e[i].seconds;
-        rows[i] = (struct hpo_epoch_report){e[i].fold, e[i].epoch, k, names, values[i]};
+        if (!e[i].over)
+            rows[r.n_rows++] =
+                (struct hpo_epoch_report){e[i].fold, e[i].epoch, k, names, values[i]};
         r.value += e[i].values[c->metric] / n;
         r.rate += e[i].images_per_s;
     }

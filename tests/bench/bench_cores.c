@@ -110,7 +110,7 @@ int main(int argc, char **argv)
         struct arena a = {0};
         struct kn_net net;
 
-        c.model = (struct hpo_part){ops, make_priv(&a, &ops->plugin, nets[i][1], nets[i][2])};
+        c.model.part = (struct hpo_part){ops, make_priv(&a, &ops->plugin, nets[i][1], nets[i][2])};
         if (tr_build_net(&c, &images, &net, &err))
             return 1;
         printf("%s %s=%s, %d models on %d threads:", nets[i][0], nets[i][1], nets[i][2], models,

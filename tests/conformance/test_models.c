@@ -24,8 +24,8 @@ static void builds(void **state)
                 struct kn_net net;
                 struct hpo_err err = {0};
 
-                c.model.ops = model_registry[i];
-                c.model.priv = make_priv(&a, &model_registry[i]->plugin, "");
+                c.model.part.ops = model_registry[i];
+                c.model.part.priv = make_priv(&a, &model_registry[i]->plugin, "");
                 if (tr_build_net(&c, &images, &net, &err))
                     fail_msg("%d pixels: %s", side, err.msg);
                 assert_int_equal(net.classes, classes);

@@ -39,7 +39,7 @@ static void test_defaults(void **state)
     assert_int_equal(f.c.folds.k, 5);
     assert_int_equal(f.c.folds.run, -1);
     assert_true(f.c.folds.stratified);
-    assert_string_equal(type_of(f.c.trainer.model), "convnet");
+    assert_string_equal(type_of(f.c.trainer.model.part), "convnet");
     assert_string_equal(type_of(f.c.trainer.optimizer.part), "sgd");
     assert_true(f.c.trainer.augment.flip);
     assert_int_equal(f.c.max_epochs, f.c.trainer.epochs);
@@ -68,7 +68,7 @@ static void test_values(void **state)
     assert_int_equal(f.c.data.on_error, 1);
     assert_int_equal(f.c.folds.run, 2);
     assert_int_equal(f.c.folds.order, TR_EPOCH_FIRST);
-    assert_string_equal(type_of(f.c.trainer.model), "mlp");
+    assert_string_equal(type_of(f.c.trainer.model.part), "mlp");
     assert_int_equal(f.c.trainer.precision, KN_FP32);
     assert_false(f.c.trainer.augment.flip);
     assert_int_equal(f.c.max_epochs, 7);
@@ -275,7 +275,7 @@ static void test_sets(void **state)
     assert_int_equal(f.c.study.trials, 4);
     assert_true(isnan(f.c.study.timeout));
     assert_string_equal(type_of(f.c.sampler.part), "grid");
-    assert_string_equal(type_of(f.c.trainer.model), "resnet");
+    assert_string_equal(type_of(f.c.trainer.model.part), "resnet");
     assert_string_equal(type_of(f.c.trainer.schedule), "cosine");
     assert_int_equal(f.c.folds.k, 2);
     assert_int_equal(f.c.folds.run, -1);

@@ -121,7 +121,7 @@ static void test_inactive(void **state)
     v[1] = NAN;
     assert_int_equal(study_config_trial(&f.c, v, &f.a, &t, &err), 0);
     assert_int_equal(t.trainer.batch_size, 5);
-    assert_string_equal(hpo_plugin_of(t.trainer.model.ops)->name, "convnet");
+    assert_string_equal(hpo_plugin_of(t.trainer.model.part.ops)->name, "convnet");
     config_close(&f);
 }
 

@@ -1,12 +1,13 @@
 /* A model of the registry on given weights and images, for a comparison with torchvision in another
  * program (parity_torchvision.py):
  *
- *   parity_model MODEL "KEY=VALUE ..." SIZE CLASSES BATCH STEPS IN OUT
+ *   parity_model MODEL "KEY=VALUE ..." SIZE CLASSES BATCH STEPS WEIGHTS IN OUT
  *   parity_model --names MODEL "KEY=VALUE ..." SIZE CLASSES
  *
- * --names prints "w|b NAME DIMS..." a line, in the order of IN. IN: weights, buffers (fp32), BATCH
- * images (uint8), labels (int32). OUT, all fp32: the logits in evaluation, STEPS losses of SGD on
- * the same batch, the gradients of the first step, the buffers at the end. */
+ * --names prints "w|b NAME DIMS..." a line. WEIGHTS: a state dict in safetensors format, taken as
+ * model.pretrained takes it. IN: BATCH images (uint8), labels (int32). OUT, all fp32: the logits in
+ * evaluation, STEPS losses of SGD on the same batch, the gradients of the first step, the buffers
+ * at the end. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "base/arena.h"
 #include "kernels/backend.h"
 #include "trainer/model.h"
+#include "trainer/pretrained.h"
 
 static int die(const char *what, const char *why)
 {
@@ -83,20 +85,34 @@ static bool transfer(struct job *j, const char *path, bool in)
                       {j->loss, 4, (size_t)j->steps},
                       {j->gradient, 4, j->net.n_weights},
                       {j->state.buffers, 4, j->net.n_buffers}},
-                     {{j->state.weights, 4, j->net.n_weights},
-                      {j->state.buffers, 4, j->net.n_buffers},
-                      {j->pixels, image, n},
-                      {j->labels, 4, n}}};
+                     {{j->pixels, image, n}, {j->labels, 4, n}}};
     FILE *f = fopen(path, in ? "rb" : "wb");
     bool ok = f;
 
-    for (int i = 0; i < 4 && ok; i++)
+    for (int i = 0; i < 4 && ok && parts[in][i].p; i++)
         ok = parts[in][i].count ==
              (in ? fread(parts[in][i].p, parts[in][i].size, parts[in][i].count, f)
                  : fwrite(parts[in][i].p, parts[in][i].size, parts[in][i].count, f));
     if (f)
         ok = !fclose(f) && ok;
     return ok;
+}
+
+static int load(struct job *j, const char *model, const char *path, struct hpo_err *err)
+{
+    struct tr_config c = {
+        .model = {.part.ops = hpo_registry_find((const void *const *)model_registry, model),
+                  .pretrained = path}};
+    struct tr_pretrained p = {0};
+    int rc = tr_pretrained_open(&p, &c, &j->net, err);
+
+    for (int i = 0; i < p.n_params && !rc; i++)
+        if (!p.tensor[i])
+            rc = hpo_fail(err, HPO_ECONFIG, "%s is not taken", j->net.param[i].name);
+    if (!rc)
+        tr_pretrained_load(&p, &j->net, &j->state);
+    tr_pretrained_close(&p);
+    return rc;
 }
 
 static int run(struct job *j, struct hpo_err *err)
@@ -154,8 +170,8 @@ int main(int argc, char **argv)
         kn_net_release(&j.net);
         return 0;
     }
-    if (argc != 9)
-        return die("arguments", "MODEL OPTIONS SIZE CLASSES BATCH STEPS IN OUT");
+    if (argc != 10)
+        return die("arguments", "MODEL OPTIONS SIZE CLASSES BATCH STEPS WEIGHTS IN OUT");
     if (build(&j.net, argv + 1, &err))
         return die(argv[1], err.msg);
     side = (size_t)atoi(argv[3]);
@@ -174,12 +190,14 @@ int main(int argc, char **argv)
     j.gradient = xcalloc(j.net.n_weights, 4);
     j.loss = xcalloc((size_t)j.steps + 1, 4);
     j.logits = xcalloc((size_t)j.batch * (size_t)j.net.classes, 4);
-    if (!transfer(&j, argv[7], true))
-        return die(argv[7], "cannot be read");
+    if (load(&j, argv[1], argv[7], &err))
+        return die(argv[7], err.msg);
+    if (!transfer(&j, argv[8], true))
+        return die(argv[8], "cannot be read");
     if (run(&j, &err))
         return die("running", err.msg);
-    if (!transfer(&j, argv[8], false))
-        return die(argv[8], "cannot be written");
+    if (!transfer(&j, argv[9], false))
+        return die(argv[9], "cannot be written");
     for (int i = 0; i < KN_MAX_SLOTS; i++)
         free(j.state.slots[i]);
     free(j.state.weights);

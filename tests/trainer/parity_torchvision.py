@@ -1,6 +1,8 @@
 """The architectures of torchvision with the same weights: logits in evaluation, losses, gradients and running
 statistics in training agree. Usage: parity_torchvision.py PARITY_MODEL [MODEL...]"""
+import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -46,6 +48,21 @@ def peer(name, classes):
     return model
 
 
+def save_file(state, path):
+    """As safetensors.torch.save_file does."""
+    header, blobs, at = {}, [], 0
+    for name, tensor in state.items():
+        blob = tensor.detach().contiguous().numpy().tobytes()
+        header[name] = {"dtype": {torch.float32: "F32", torch.int64: "I64"}[tensor.dtype],
+                        "shape": list(tensor.shape), "data_offsets": [at, at + len(blob)]}
+        blobs.append(blob)
+        at += len(blob)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+
+
 def distance(got, want):
     return float(np.linalg.norm(got.ravel() - want.ravel()) / (np.linalg.norm(want.ravel()) + 1e-12))
 
@@ -66,15 +83,12 @@ def compare(program, name):
     pixels = rng.integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
     labels = rng.integers(0, classes, batch).astype(np.int32)
     with tempfile.TemporaryDirectory() as d:
-        path = os.path.join(d, "in")
+        path, weights = os.path.join(d, "in"), os.path.join(d, "weights.safetensors")
+        save_file(state, weights)
         with open(path, "wb") as f:
-            for kind in "wb":
-                for k, n, _ in ours:
-                    if k == kind:
-                        f.write(state[n].numpy().astype(np.float32).tobytes())
             f.write(pixels.tobytes())
             f.write(labels.tobytes())
-        subprocess.run([program, name, sets, str(size), str(classes), str(batch), str(steps), path,
+        subprocess.run([program, name, sets, str(size), str(classes), str(batch), str(steps), weights, path,
                         os.path.join(d, "out")], check=True)
         out = np.fromfile(os.path.join(d, "out"), dtype=np.float32)
     logits, out = np.split(out, [batch * classes])

@@ -85,10 +85,15 @@ static void draw(struct fixture *f, uint64_t seed)
     c->optimizer.accumulate = 1 + (int)hpo_rng_below(&rng, 3);
     c->optimizer.clip_norm = hpo_rng_below(&rng, 2) ? 0.5 : 0;
     c->optimizer.decay_bias_norm = hpo_rng_below(&rng, 2);
-    printf("%s, %s, %s, %s, %s, accumulate %d, clip %g\n", hpo_plugin_of(c->model.ops)->name,
-           hpo_plugin_of(c->optimizer.part.ops)->name, hpo_plugin_of(c->schedule.ops)->name,
-           hpo_plugin_of(c->loss.ops)->name, hpo_plugin_of(c->average.ops)->name,
-           c->optimizer.accumulate, c->optimizer.clip_norm);
+    c->model.freeze = hpo_rng_below(&rng, 2) ? TR_FREEZE_BACKBONE : TR_FREEZE_NONE;
+    c->model.unfreeze_epoch = (int)hpo_rng_below(&rng, EPOCHS);
+    c->early_stopping.patience = (int)hpo_rng_below(&rng, 3);
+    printf("%s, %s, %s, %s, %s, accumulate %d, clip %g, freeze %d until %d, "
+           "patience %d\n",
+           hpo_plugin_of(c->model.part.ops)->name, hpo_plugin_of(c->optimizer.part.ops)->name,
+           hpo_plugin_of(c->schedule.ops)->name, hpo_plugin_of(c->loss.ops)->name,
+           hpo_plugin_of(c->average.ops)->name, c->optimizer.accumulate, c->optimizer.clip_norm,
+           c->model.freeze, c->model.unfreeze_epoch, c->early_stopping.patience);
 }
 
 static void goes_on(void **state)
@@ -100,7 +105,7 @@ static void goes_on(void **state)
         struct tr_result want, got;
         struct fixture f;
         struct tr_job job;
-        int polls;
+        int polls, epochs;
 
         start(&f, 90, 3, 16, FOLDS);
         draw(&f, seed);
@@ -108,6 +113,7 @@ static void goes_on(void **state)
         job.parallel = 1;
         train(&f, &job, false, &want);
         polls = f.t.n_polls;
+        epochs = f.t.n_epochs;
         memcpy(curve, f.t.epoch, sizeof(curve));
         tiny_clear_dir(&f.t);
         /* Stopped a few times on the way, and on with another number of folds at once. */
@@ -118,7 +124,8 @@ static void goes_on(void **state)
             job.parallel = 1 + (int)hpo_rng_below(&rng, FOLDS);
         } while (!train(&f, &job, true, &got));
         assert_same_result(&want, &got);
-        for (int i = 0; i < FOLDS * EPOCHS; i++)
+        assert_int_equal(f.t.n_epochs, epochs);
+        for (int i = 0; i < epochs; i++)
             assert_same_epoch(&f.t.epoch[i], &curve[i]);
         stop(&f);
     }

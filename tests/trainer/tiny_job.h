@@ -111,7 +111,7 @@ static inline struct hpo_part tiny_part(struct tiny *t, const void *const *regis
 }
 #define TINY_PART(t, kind, text) \
     ((t)->config.TINY_##kind = tiny_part(t, (const void *const *)kind##_registry, text))
-#define TINY_model model
+#define TINY_model model.part
 #define TINY_schedule schedule
 #define TINY_loss loss
 #define TINY_averaging average

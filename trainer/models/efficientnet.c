@@ -1,6 +1,7 @@
 #include "trainer/models/efficientnet.h"
 
 #include <math.h>
+#include <string.h>
 
 struct stage {
     int expand, kernel, stride, in, out, layers;
@@ -121,4 +122,54 @@ void efficientnet_build(const struct efficientnet *o, const struct model_input *
     t = kn_dropout_samples(ret, "classifier.0", t, (float)o->head.dropout, o->head.samples);
     kn_linear(ret, "classifier.1", t, in->classes, true);
     kn_init_with(ret, KN_INIT_UNIFORM_OUT, KN_INIT_ZERO);
+}
+
+/* The parts of a block: with the widening convolution, and without it. */
+static const struct {
+    const char *ours, *theirs[2];
+} parts[] = {
+    {"block.0.0.", {"conv_pw.", "conv_dw."}},    {"block.0.1.", {"bn1.", "bn1."}},
+    {"block.1.0.", {"conv_dw.", NULL}},          {"block.1.1.", {"bn2.", NULL}},
+    {"block.1.fc1.", {NULL, "se.conv_reduce."}}, {"block.1.fc2.", {NULL, "se.conv_expand."}},
+    {"block.2.fc1.", {"se.conv_reduce.", NULL}}, {"block.2.fc2.", {"se.conv_expand.", NULL}},
+    {"block.2.0.", {NULL, "conv_pw."}},          {"block.2.1.", {NULL, "bn2."}},
+    {"block.3.0.", {"conv_pwl.", NULL}},         {"block.3.1.", {"bn3.", NULL}},
+};
+
+static const struct {
+    const char *ours, *theirs;
+} ends[] = {
+    {"features.0.0.", "conv_stem."},  {"features.0.1.", "bn1."},
+    {"features.8.0.", "conv_head."},  {"features.8.1.", "bn2."},
+    {"classifier.1.", "classifier."},
+};
+
+/* What follows the prefix; NULL: it is not one. */
+static const char *after(const char *name, const char *prefix)
+{
+    return prefix && !strncmp(name, prefix, strlen(prefix)) ? name + strlen(prefix) : NULL;
+}
+
+bool efficientnet_timm_name(const char *name, char *ret)
+{
+    int stage, layer, n = 0;
+    const char *tail;
+
+    for (size_t i = 0; i < HPO_LEN(ends); i++)
+        if ((tail = after(name, ends[i].ours))) {
+            snprintf(ret, KN_NAME, "%s%s", ends[i].theirs, tail);
+            return true;
+        }
+    if (sscanf(name, "features.%d.%d.%n", &stage, &layer, &n) != 2 || !n)
+        return false;
+    for (size_t i = 0; i < HPO_LEN(parts); i++) {
+        const char *theirs = parts[i].theirs[stage == 1];
+
+        tail = after(name + n, parts[i].ours);
+        if (tail && theirs) {
+            snprintf(ret, KN_NAME, "blocks.%d.%d.%s%s", stage - 1, layer, theirs, tail);
+            return true;
+        }
+    }
+    return false;
 }

@@ -27,5 +27,6 @@ struct efficientnet {
 
 void efficientnet_build(const struct efficientnet *o, const struct model_input *in,
                         struct kn_net *ret);
+bool efficientnet_timm_name(const char *name, char *ret);
 
 #endif

@@ -13,4 +13,5 @@ const struct model_ops model_efficientnet_b0 = {
     .plugin = {"efficientnet_b0", "EfficientNet-B0 (torchvision.models.efficientnet_b0)",
                sizeof(struct efficientnet), options},
     .build = build,
+    .timm_name = efficientnet_timm_name,
 };

@@ -13,4 +13,5 @@ const struct model_ops model_efficientnet_b1 = {
     .plugin = {"efficientnet_b1", "EfficientNet-B1 (torchvision.models.efficientnet_b1)",
                sizeof(struct efficientnet), options},
     .build = build,
+    .timm_name = efficientnet_timm_name,
 };

@@ -13,4 +13,5 @@ const struct model_ops model_efficientnet_b2 = {
     .plugin = {"efficientnet_b2", "EfficientNet-B2 (torchvision.models.efficientnet_b2)",
                sizeof(struct efficientnet), options},
     .build = build,
+    .timm_name = efficientnet_timm_name,
 };

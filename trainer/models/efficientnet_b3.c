@@ -13,4 +13,5 @@ const struct model_ops model_efficientnet_b3 = {
     .plugin = {"efficientnet_b3", "EfficientNet-B3 (torchvision.models.efficientnet_b3)",
                sizeof(struct efficientnet), options},
     .build = build,
+    .timm_name = efficientnet_timm_name,
 };

@@ -275,6 +275,7 @@ static int init_checkpoint(struct tr_run *r, struct hpo_err *err)
 
 int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, struct hpo_err *err)
 {
+    struct kn_optim optim = {0};
     int rc;
 
     *r = (struct tr_run){
@@ -287,6 +288,8 @@ int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, s
         .folds = job->run,
         .started = clock_monotonic(),
     };
+    r->optimizer->lower(job->config->optimizer.part.priv, &optim);
+    r->has_momentum = kn_optim_has_momentum(&optim);
     while (metric_registry[r->n_metrics])
         r->n_metrics++;
     assert(r->n_metrics <= TR_MAX_METRICS);

@@ -32,6 +32,7 @@ struct tr_run {
     const struct optimizer_ops *optimizer;
     const struct schedule_ops *schedule;
     const struct averaging_ops *averaging;
+    bool has_momentum; /* that a schedule may change */
     float rates[KN_MAX_RATES];
     int batch, folds, n_metrics;
     int models; /* of the plan; a group has at most as many members, and the rest sits out */

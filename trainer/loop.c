@@ -20,10 +20,12 @@ static void shuffle(const struct tr_run *r, struct tr_member *m)
     hpo_rng_shuffle(&rng, m->order, m->n_rows);
 }
 
-static double rate_at(const struct tr_run *r, const struct tr_member *m, int step)
+static struct schedule_at schedule_place(const struct tr_run *r, const struct tr_member *m,
+                                         int step)
 {
     const double *row = run_row(r, m->fold, 0);
-    const struct schedule_at at = {
+
+    return (struct schedule_at){
         .t = r->place.epoch + (double)step / m->steps,
         .epochs = r->config->epochs,
         .step = 1.0 / m->steps,
@@ -32,9 +34,23 @@ static double rate_at(const struct tr_run *r, const struct tr_member *m, int ste
         .stride = (size_t)r->n_metrics + 1,
         .maximize = metric_registry[r->job->objective]->maximize,
     };
+}
+
+static double rate_at(const struct tr_run *r, const struct tr_member *m, int step)
+{
+    const struct schedule_at at = schedule_place(r, m, step);
 
     return r->optimizer->lr(r->config->optimizer.part.priv) *
            r->schedule->factor(r->config->schedule.priv, &at);
+}
+
+static double momentum_at(const struct tr_run *r, const struct tr_member *m, int step)
+{
+    const struct schedule_at at = schedule_place(r, m, step);
+
+    return r->schedule->momentum && r->has_momentum
+               ? r->schedule->momentum(r->config->schedule.priv, &at)
+               : 0;
 }
 
 /* A batch's place among those that make one optimizer step; the last step of an epoch may have
@@ -84,6 +100,7 @@ static void fill_batches(const struct tr_run *r, int step, struct kn_batch *ret)
             .n = r->batch,
             .epoch = (uint32_t)r->place.epoch,
             .lr = (float)rate_at(r, m, step),
+            .momentum = (float)momentum_at(r, m, step),
         };
         place_among(r, m, step, &ret[i]);
         ret[i].average = average_at(r, m, step, &ret[i]);

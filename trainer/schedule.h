@@ -1,4 +1,4 @@
-/* trainer/schedule.h - the learning rate over time. */
+/* trainer/schedule.h - the learning rate over time, and with some schedules the momentum. */
 #ifndef HPO_TRAINER_SCHEDULE_H
 #define HPO_TRAINER_SCHEDULE_H
 
@@ -24,6 +24,9 @@ struct schedule_ops {
     /* The factor on the base rate: a pure function. Every schedule has the option warmup_epochs
      * (trainer/schedules/warmup.h). */
     double (*factor)(const void *opts, const struct schedule_at *at);
+
+    /* Optional: the momentum of the step, where the optimizer has one; 0: its own. */
+    double (*momentum)(const void *opts, const struct schedule_at *at);
 };
 
 extern const struct schedule_ops *const schedule_registry[]; /* NULL ends it */

@@ -72,7 +72,15 @@ HPO_HD struct kn_optim_step kn_optim_begin(const struct kn_optim *o, float lr, u
     return s;
 }
 
-/* A schedule's momentum, or beta1, in place of the optimizer's own. */
+/* Does the optimizer work with a momentum, or a beta1, that a schedule may change? */
+HPO_HD int kn_optim_has_momentum(const struct kn_optim *o)
+{
+    int plain = o->kind == KN_SGD || o->kind == KN_RMSPROP || o->kind == KN_MUON;
+
+    return (plain ? o->momentum : o->beta1) > 0.0f;
+}
+
+/* That in place of the optimizer's own. */
 HPO_HD void kn_optim_set_momentum(struct kn_optim_step *s, const struct kn_optim *o, float momentum,
                                   uint32_t step)
 {

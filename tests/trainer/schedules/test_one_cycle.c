@@ -19,6 +19,35 @@ static void golden(void **state)
                   "anneal=linear div_factor=10 final_div_factor=100 pct_start=0.4", 10, linear, 10);
 }
 
+/* OneCycleLR's momentum in the same way. */
+static void golden_momentum(void **state)
+{
+    static const struct {
+        const char *sets;
+        double want[10];
+    } cases[] = {
+        {"",
+         {0.95, 0.9, 0.85, 0.8549515566, 0.8688255099, 0.8888739533, 0.9111260467, 0.9311744901,
+          0.9450484434, 0.95}},
+        {"three_phase=true", {0.95, 0.9, 0.85, 0.9, 0.95, 0.95, 0.95, 0.95, 0.95, 0.95}},
+        {"anneal=linear pct_start=0.4 base_momentum=0.8 max_momentum=0.9",
+         {0.9, 0.8666666667, 0.8333333333, 0.8, 0.8166666667, 0.8333333333, 0.85, 0.8666666667,
+          0.8833333333, 0.9}},
+        {"cycle_momentum=false", {0}},
+    };
+
+    (void)state;
+    for (size_t c = 0; c < HPO_LEN(cases); c++)
+        for (int t = 0; t < 10; t++) {
+            const struct schedule_at at = {.t = t, .epochs = 10, .step = 1};
+            struct arena a = {0};
+            const void *opts = make_priv(&a, &schedule_one_cycle.plugin, cases[c].sets);
+
+            assert_near(schedule_one_cycle.momentum(opts, &at), cases[c].want[t], 1e-9);
+            arena_release(&a);
+        }
+}
+
 /* Ten steps are ten steps, whether in ten epochs or in two. */
 static void steps(void **state)
 {
@@ -50,8 +79,8 @@ static void edges(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(golden), cmocka_unit_test(steps),
-                                       cmocka_unit_test(edges)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(golden), cmocka_unit_test(golden_momentum),
+                                       cmocka_unit_test(steps), cmocka_unit_test(edges)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

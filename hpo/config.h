@@ -102,6 +102,17 @@ void study_config_release(struct study_config *c); /* a zeroed one is valid */
 /* The study as resolved, every default filled in, data.path absolute: a study file again. */
 void study_config_write(const struct study_config *c, struct str *ret);
 
+/* The folds that a trial of a study that trains works on, and the trainings that it makes of them:
+ * each fold with every seed of trainer.seeds. Training i is fold i % folds with seed i / folds. */
+static inline int study_folds(const struct study_config *c)
+{
+    return c->folds.run > 0 ? c->folds.run : c->folds.k;
+}
+static inline int study_trainings(const struct study_config *c)
+{
+    return study_folds(c) * c->trainer.seeds;
+}
+
 /* One trial: the base with these values (space->n of them) in place. Allocated in a. image_size may
  * be searched too, so it comes back beside the trainer's part. HPO_ECONFIG when a combination is
  * not allowed. */

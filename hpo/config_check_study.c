@@ -281,6 +281,11 @@ void config_check_study(struct config_reader *r)
     if (f->run > f->k)
         config_mistake(r, place(r, "data.folds.run"),
                        "data.folds.run: %d is more than the %d folds there are", f->run, f->k);
+    else if (study_trainings(r->c) > TR_MAX_FOLDS)
+        config_mistake(r, place(r, "trainer.seeds"),
+                       "trainer.seeds: %d folds with %d seeds are %d trainings: at most %d are "
+                       "allowed in a trial",
+                       study_folds(r->c), r->c->trainer.seeds, study_trainings(r->c), TR_MAX_FOLDS);
     if (r->objective && !r->objective->trains && !r->partial &&
         (!space || yaml_is_null(space) || (space->kind == YAML_MAP && !space->n)))
         config_mistake(r, space ? space : r->root,

@@ -5,6 +5,11 @@ static const struct hpo_opt trainer_options[] = {
             "images of a training step"),
     HPO_OPT(INT, struct tr_config, epochs, "epochs", "10", 1, 100000, 0,
             "passes over the training images of a fold"),
+    HPO_OPT(
+        INT, struct tr_config, seeds, "seeds", "1", 1, 64, HPO_OPT_FIXED,
+        "each fold is trained this many times, with other initial weights, order and "
+        "augmentation; a trial's value is the mean over all; first come all folds with the first "
+        "seed"),
     HPO_OPT_WORDS(struct tr_config, precision, "precision", "auto", "auto|fp32|tf32|bf16|fp16", 0,
                   "number format of the arithmetic; auto takes the device's usual one (fp32 on a "
                   "CPU)"),

@@ -42,6 +42,7 @@ struct tr_early_stopping {
 
 struct tr_config {
     int batch_size, epochs;
+    int seeds;     /* each fold is trained so many times, from other initial weights */
     int precision; /* enum kn_precision, in the order of the words auto|fp32|tf32|bf16|fp16 */
     int normalize; /* enum tr_normalize */
     struct tr_model_opts model;              /* ops: struct model_ops * */

@@ -35,11 +35,12 @@ bool run_next_group(struct tr_run *r)
 static void find_rows(struct tr_run *r, struct tr_member *m)
 {
     const struct tr_folds *f = r->job->folds;
+    int split = run_split(r->job, m->fold);
 
-    m->n_rows = (int)tr_folds_train(f, m->fold, m->rows);
+    m->n_rows = (int)tr_folds_train(f, split, m->rows);
     m->steps = m->n_rows / r->batch;
-    m->valid = f->index + f->start[m->fold];
-    m->n_valid = (int)(f->start[m->fold + 1] - f->start[m->fold]);
+    m->valid = f->index + f->start[split];
+    m->n_valid = (int)(f->start[split + 1] - f->start[split]);
 }
 
 /* From the member's training rows. */

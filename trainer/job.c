@@ -9,20 +9,27 @@
 #include "base/file.h"
 #include "base/str.h"
 
-static int64_t valid_rows(const struct tr_folds *f, int fold)
+/* The fold of the data whose images the training of this number validates on. */
+int run_split(const struct tr_job *job, int fold)
 {
-    return f->start[fold + 1] - f->start[fold];
+    return fold % job->run;
+}
+
+static int64_t valid_rows(const struct tr_folds *f, int split)
+{
+    return f->start[split + 1] - f->start[split];
 }
 
 static int check(const struct tr_job *job, struct hpo_err *err)
 {
     const struct tr_folds *f = job->folds;
 
-    if (job->run < 1 || job->run > f->k || job->run > TR_MAX_FOLDS)
-        return hpo_fail(err, HPO_ECONFIG,
-                        "%d folds cannot be trained: there are %d, and at most "
-                        "%d",
-                        job->run, f->k, TR_MAX_FOLDS);
+    if (job->run < 1 || job->run > f->k || job->config->seeds < 1 ||
+        job->run > TR_MAX_FOLDS / job->config->seeds)
+        return hpo_fail(
+            err, HPO_ECONFIG,
+            "%d folds cannot be trained %d times: there are %d, and at most %d trainings", job->run,
+            job->config->seeds, f->k, TR_MAX_FOLDS);
     if (f->n != job->data->images.n || f->n > INT32_MAX)
         return hpo_fail(err, HPO_ECONFIG, "the folds are not those of this data set");
     for (int i = 0; i < job->run; i++)
@@ -123,7 +130,8 @@ static double total_steps(const struct tr_run *r)
     double steps = 0;
 
     for (int i = 0; i < r->folds; i++)
-        steps += (double)((r->job->folds->n - valid_rows(r->job->folds, i)) / r->batch);
+        steps += (double)((r->job->folds->n - valid_rows(r->job->folds, run_split(r->job, i))) /
+                          r->batch);
     return steps * r->config->epochs;
 }
 
@@ -160,7 +168,7 @@ static int plan_for(struct tr_run *r, int models, bool frozen, struct hpo_err *e
     };
     int rc = tr_build_net(r->config, &r->job->data->images, &net, err);
 
-    for (int i = 0; i < r->folds; i++)
+    for (int i = 0; i < r->job->run; i++)
         if (valid_rows(r->job->folds, i) > request.eval_rows)
             request.eval_rows = (int)valid_rows(r->job->folds, i);
     if (!rc)
@@ -285,7 +293,7 @@ int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, s
         .optimizer = job->config->optimizer.part.ops,
         .averaging = job->config->average.ops,
         .schedule = job->config->schedule.ops,
-        .folds = job->run,
+        .folds = job->run * job->config->seeds,
         .started = clock_monotonic(),
     };
     r->optimizer->lower(job->config->optimizer.part.priv, &optim);
@@ -299,9 +307,9 @@ int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, s
     if (rc)
         return rc;
     r->batch = batch_of(job);
-    r->models = job->parallel > 0 ? job->parallel : job->order == TR_EPOCH_FIRST ? job->run : 1;
-    if (r->models > job->run)
-        r->models = job->run;
+    r->models = job->parallel > 0 ? job->parallel : job->order == TR_EPOCH_FIRST ? r->folds : 1;
+    if (r->models > r->folds)
+        r->models = r->folds;
     rc = get_plan(r, err);
     if (!rc)
         rc = tr_pretrained_open(&r->pretrained, r->config, r->plan->net, err);

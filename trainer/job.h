@@ -70,6 +70,7 @@ struct tr_run {
 };
 
 /* trainer/job.c */
+int run_split(const struct tr_job *job, int fold);
 int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, struct hpo_err *err);
 void run_release(struct tr_run *r);
 double run_seconds(const struct tr_run *r);

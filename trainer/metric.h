@@ -8,9 +8,9 @@
 #include "base/opt.h"
 
 struct tr_predictions {
-    const float *probs;    /* (n, classes), rows sum to 1 */
-    const int32_t *labels; /* (n) */
-    const int32_t *pred;   /* (n), the argmax; the lowest index wins a tie */
+    const float *probs;       /* (n, classes), rows sum to 1 */
+    const int32_t *labels;    /* (n) */
+    const int32_t *pred;      /* (n), the argmax; the lowest index wins a tie */
     const int64_t *confusion; /* (classes, classes), rows: true */
     int64_t n;
     int classes;
@@ -18,7 +18,7 @@ struct tr_predictions {
 
 struct metric_ops {
     struct hpo_plugin plugin;
-    bool maximize; /* larger is better */
+    bool maximize;                                     /* larger is better */
     double (*compute)(const struct tr_predictions *p); /* scikit-learn's definition */
 };
 

@@ -32,7 +32,7 @@ static bool fits(struct tr_session *s, const struct tr_job *job, const struct kn
 int tr_folds_at_once(struct tr_session *s, const struct tr_job *job)
 {
     bool side_by_side = job->order == TR_EPOCH_FIRST;
-    int sessions = room_sessions(s->room), n = job->run;
+    int sessions = room_sessions(s->room), n = job->run * job->config->seeds;
     struct kn_net net = {0};
 
     if (!side_by_side && (!s->backend->async || sessions > 1))

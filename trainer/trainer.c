@@ -153,7 +153,7 @@ static struct tr_fold_result fold_result(const struct tr_run *r, int fold)
 
 static void summarize(const struct tr_run *r, struct tr_result *ret)
 {
-    struct tr_result s = {.n_folds = r->job->run};
+    struct tr_result s = {.n_folds = r->folds};
     double squares = 0;
 
     for (int i = 0; i < s.n_folds; i++) {

@@ -38,6 +38,10 @@ enum tr_verdict {
 
 #define TR_MAX_METRICS 32
 
+/* With config->seeds above 1, a fold is trained several times. Each of these trainings is called a
+ * fold in what follows and in all that is reported: number seed * job->run + fold. The first
+ * job->run of them are, to the bit, those of one seed. */
+
 /* One epoch of one fold is done. values[i] belongs to metric_registry[i]; then train_loss. */
 struct tr_epoch {
     int fold, epoch; /* from 0 */
@@ -78,7 +82,8 @@ struct tr_job {
     const struct tr_config *config;
     const struct tr_dataset *data;
     const struct tr_folds *folds;
-    int run; /* how many of the folds are trained, from fold 0 */
+    int run; /* how many of the folds are trained (config->seeds times), from fold 0; run * seeds is
+                TR_MAX_FOLDS at most */
     enum tr_order order;
     int parallel; /* folds side by side, at most; fewer when memory lacks. 0: one by one fold-first,
                      all of them epoch-first */

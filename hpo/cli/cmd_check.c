@@ -59,7 +59,6 @@ static int find_training(struct found *f, struct arena *a, struct hpo_err *err)
     const struct study_config *c = f->config;
     struct trial_config middle;
     bool whole;
-    int run = c->folds.run > 0 ? c->folds.run : c->folds.k;
     int rc = study_data_open(c, &f->data, NULL, NULL, err);
 
     if (!rc)
@@ -77,8 +76,8 @@ static int find_training(struct found *f, struct arena *a, struct hpo_err *err)
     if (!rc)
         rc = tr_cost(f->device[0].backend, &middle.trainer, &f->data, &f->cost, err);
     if (!rc)
-        f->train_images = (double)f->data.images.n * (c->folds.k - 1) / c->folds.k * run *
-                          middle.trainer.epochs * (double)f->trials;
+        f->train_images = (double)f->data.images.n * (c->folds.k - 1) / c->folds.k *
+                          study_trainings(c) * middle.trainer.epochs * (double)f->trials;
     return rc;
 }
 
@@ -178,10 +177,10 @@ static void print_order(const struct study_config *c, struct str *ret)
 static void print_training(const struct found *f, struct str *ret)
 {
     const struct study_config *c = f->config;
-    int run = c->folds.run > 0 ? c->folds.run : c->folds.k;
-
-    str_addf(ret, "folds      %d of %d trained, %s, ", run, c->folds.k,
+    str_addf(ret, "folds      %d of %d trained, %s, ", study_folds(c), c->folds.k,
              c->folds.stratified ? "stratified" : "not stratified");
+    if (c->trainer.seeds > 1)
+        str_addf(ret, "with %d seeds each, ", c->trainer.seeds);
     print_order(c, ret);
     if (f->weights.n)
         str_addf(ret, "weights    %s\n", str_c(&f->weights));

@@ -115,6 +115,8 @@ static int print(const struct report_args *a, const char *dir, struct arena *are
     history.space = &config.space;
     r.target = config.study.trials;
     r.steps = config.metric < 0;
+    r.folds = study_folds(&config);
+    r.seeds = config.metric < 0 ? 1 : config.trainer.seeds;
     rc = pick_trial(a, &r, err);
     if (!rc && r.trial) {
         study_config_single(&config, r.trial->values, &single);

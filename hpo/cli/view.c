@@ -1,6 +1,7 @@
 #include "hpo/cli/view.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -61,7 +62,20 @@ void view_result(const struct study *s, const struct hpo_trial *t, struct str *r
     str_addf(ret, objective_of(s->config)->trains ? "%s %.4f" : "%s %.6g",
              s->config->study.metric_name, study_value(s, t->value));
     if (t->n_folds > 1)
-        str_addf(ret, " +- %.4f over %d folds", hpo_trial_std(t), t->n_folds);
+        str_addf(ret, " +- %.4f over %d %s", hpo_trial_std(t), t->n_folds,
+                 objective_of(s->config)->trains && s->config->trainer.seeds > 1 ? "trainings"
+                                                                                 : "folds");
+}
+
+const char *view_fold(char *buf, const struct study_config *c, int fold)
+{
+    int folds = study_folds(c);
+
+    if (c->trainer.seeds > 1)
+        snprintf(buf, VIEW_FOLD, "fold %d seed %d", fold % folds, fold / folds);
+    else
+        snprintf(buf, VIEW_FOLD, "fold %d", fold);
+    return buf;
 }
 
 void view_trial_end(const struct study *s, const struct hpo_trial *t, struct str *ret)

@@ -40,6 +40,9 @@ int terminal_width(int fd); /* 0: not a terminal */
 
 /* Shared wording. "optimizer.lr=0.05 batch_size=64" */
 void view_params(const struct study *s, const struct hpo_trial *t, struct str *ret);
+/* "fold 2", or with several seeds "fold 2 seed 1"; into VIEW_FOLD bytes. */
+#define VIEW_FOLD 48
+const char *view_fold(char *buf, const struct study_config *c, int fold);
 /* "accuracy 0.4512 +- 0.0100" */
 void view_result(const struct study *s, const struct hpo_trial *t, struct str *ret);
 /* The sentence after the last event: why it ended and what to do next. */

@@ -106,18 +106,21 @@ static void add_bar(struct str *s, double part)
 }
 
 /* "fold 0-2 epoch 3/10 " */
-static void add_place(struct str *s, const struct run_slot *slot, int epochs)
+static void add_place(struct str *s, const struct run_slot *slot, const struct study_config *c)
 {
     const struct objective_progress *p = &slot->progress;
+    char buf[VIEW_FOLD];
 
     if (slot->waits) {
         str_add(s, "waits for memory ");
         return;
     }
-    str_addf(s, "fold %d", p->fold);
-    if (p->folds > 1)
+    str_add(s, view_fold(buf, c, p->fold));
+    if (p->folds > 1 && c->trainer.seeds > 1)
+        str_addf(s, " and %d more", p->folds - 1);
+    else if (p->folds > 1)
         str_addf(s, "-%d", p->fold + p->folds - 1);
-    str_addf(s, " epoch %d/%d ", p->epoch + 1, epochs);
+    str_addf(s, " epoch %d/%d ", p->epoch + 1, c->max_epochs);
 }
 
 static void draw_slot(struct view *v, const struct run_slot *slot, const struct run_view *r)
@@ -136,7 +139,7 @@ static void draw_slot(struct view *v, const struct run_slot *slot, const struct 
 
         str_addf(&s, "#%-4d ", slot->trial->number);
         if (objective_of(study->config)->trains)
-            add_place(&s, slot, study->config->max_epochs);
+            add_place(&s, slot, study->config);
         if (study->pruner.fold_steps > 0)
             add_bar(&s, part);
         if (isfinite(slot->value))

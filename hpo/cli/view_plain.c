@@ -47,12 +47,13 @@ static void print_fold(const struct run_event *e, const struct run_view *r,
 {
     const char *metric = r->study->config->study.metric_name;
     double value = e->report->value;
+    char where[VIEW_FOLD];
 
     for (int i = 0; i < row->n_metrics; i++)
         if (!strcmp(row->names[i], metric))
             value = row->values[i];
-    printf("trial %d fold %d epoch %d: %s %.4f", e->trial->number, row->fold, row->epoch, metric,
-           value);
+    printf("trial %d %s epoch %d: %s %.4f", e->trial->number,
+           view_fold(where, r->study->config, row->fold), row->epoch, metric, value);
     if (isfinite(train_loss(row)))
         printf(", train loss %.4f", train_loss(row));
     if (e->report->rate > 0) /* not of an epoch that an earlier run trained */

@@ -34,14 +34,9 @@ static bool epoch_first(const struct study_config *c)
     return c->folds.order == TR_EPOCH_FIRST;
 }
 
-static int folds_run(const struct study_config *c)
-{
-    return c->folds.run > 0 ? c->folds.run : c->folds.k;
-}
-
 static void steps(const struct study_config *c, int *ret_folds, int *ret_fold_steps)
 {
-    *ret_folds = epoch_first(c) ? 1 : folds_run(c);
+    *ret_folds = epoch_first(c) ? 1 : study_trainings(c);
     *ret_fold_steps = c->max_epochs;
 }
 
@@ -265,7 +260,7 @@ static int train(struct objective *o, struct training_slot *s, const struct obje
         .config = &t.trainer,
         .data = &d->set,
         .folds = &d->folds,
-        .run = folds_run(c),
+        .run = study_folds(c),
         .order = (enum tr_order)c->folds.order,
         .seed = (uint64_t)c->study.seed,
         .objective = c->metric,

@@ -64,8 +64,13 @@ static void add_header(const struct report *r, int n_folds, struct str *ret)
     str_addf(ret, "number,state,value,%sstarted,ended,duration_s,attempts,device,reason",
              r->steps && !n_folds ? "" : "std,");
     str_add(ret, ",enqueued,retry,retry_of");
-    for (int i = 0; i < n_folds; i++)
-        str_addf(ret, ",fold_%d", i);
+    for (int i = 0; i < n_folds; i++) {
+        struct rows_place p = rows_place(r, i);
+
+        str_addf(ret, ",fold_%d", p.fold);
+        if (p.seed >= 0)
+            str_addf(ret, "_seed_%d", p.seed);
+    }
     for (int i = 0; space && i < space->n; i++) {
         str_clear(&name);
         str_addf(&name, "params_%s", space->params[i].name); /* as in Optuna's data frames */

@@ -53,8 +53,9 @@ static void add_params(const struct report *r, const struct hpo_trial *t, cJSON 
 }
 
 /* "folds" is the plain list of values; "fold_results" says more of each. */
-static void add_folds(const struct hpo_trial *t, cJSON *trial)
+static void add_folds(const struct report *r, const struct hpo_trial *t, cJSON *trial)
 {
+    double folds_std, seeds_std;
     cJSON *folds = cJSON_AddArrayToObject(trial, "folds");
     cJSON *results = cJSON_AddArrayToObject(trial, "fold_results");
 
@@ -62,11 +63,17 @@ static void add_folds(const struct hpo_trial *t, cJSON *trial)
         cJSON *j = cJSON_CreateObject();
 
         cJSON_AddItemToArray(folds, json_number(t->folds[i].value));
-        json_put_number(j, "fold", t->folds[i].fold);
+        json_put_number(j, "fold", rows_place(r, t->folds[i].fold).fold);
+        if (r->seeds > 1)
+            json_put_number(j, "seed", rows_place(r, t->folds[i].fold).seed);
         json_put_number(j, "value", t->folds[i].value);
         json_put_number(j, "epoch", t->folds[i].epoch);
         json_put_number(j, "duration_s", t->folds[i].seconds);
         cJSON_AddItemToArray(results, j);
+    }
+    if (rows_spread(r, t, &folds_std, &seeds_std)) {
+        json_put_number(trial, "std_folds", folds_std);
+        json_put_number(trial, "std_seeds", seeds_std);
     }
 }
 
@@ -79,7 +86,7 @@ static cJSON *trial_json(const struct report *r, const struct hpo_trial *t)
     json_put_string(j, "state", hpo_trial_state_name(t->state));
     json_put_number(j, "value", rows_value(r, t));
     json_put_number(j, "std", hpo_trial_std(t));
-    add_folds(t, j);
+    add_folds(r, t, j);
     add_params(r, t, j);
     json_put_number(j, "duration_s", rows_seconds(t));
     json_put_number(j, "attempts", t->attempts);
@@ -116,7 +123,9 @@ static cJSON *full_trial_json(const struct report *r, const struct hpo_trial *t)
         cJSON *row = cJSON_CreateObject();
 
         if (folds) /* else "fold" may be the name of a metric */
-            json_put_number(row, "fold", e->fold);
+            json_put_number(row, "fold", rows_place(r, e->fold).fold);
+        if (folds && r->seeds > 1)
+            json_put_number(row, "seed", rows_place(r, e->fold).seed);
         json_put_number(row, r->steps ? "step" : "epoch", e->epoch);
         for (int k = 0; k < e->n_metrics; k++)
             json_put_number(row, e->names[k], e->values[k]);

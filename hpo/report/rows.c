@@ -71,6 +71,40 @@ bool rows_have_folds(const struct report *r)
     return ret;
 }
 
+struct rows_place rows_place(const struct report *r, int number)
+{
+    if (r->seeds < 2 || r->folds < 1)
+        return (struct rows_place){number, -1};
+    return (struct rows_place){number % r->folds, number / r->folds};
+}
+
+bool rows_spread(const struct report *r, const struct hpo_trial *t, double *ret_folds,
+                 double *ret_seeds)
+{
+    int folds = r->folds, seeds = r->seeds;
+    double all = 0, between = 0, within = 0;
+
+    if (seeds < 2 || folds < 1 || t->n_folds != folds * seeds)
+        return false;
+    for (int i = 0; i < t->n_folds; i++)
+        all += t->folds[i].value / t->n_folds;
+    for (int f = 0; f < folds; f++) {
+        double mean = 0;
+
+        for (int s = 0; s < seeds; s++)
+            mean += t->folds[s * folds + f].value / seeds;
+        for (int s = 0; s < seeds; s++) {
+            double d = t->folds[s * folds + f].value - mean;
+
+            within += d * d;
+        }
+        between += (mean - all) * (mean - all);
+    }
+    *ret_folds = sqrt(between / folds);
+    *ret_seeds = sqrt(within / t->n_folds);
+    return true;
+}
+
 double rows_seconds(const struct hpo_trial *t)
 {
     if (t->seconds > 0)

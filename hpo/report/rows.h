@@ -20,6 +20,15 @@ double rows_value(const struct report *r, const struct hpo_trial *t);
 double rows_param(const struct hpo_trial *t, int p);
 /* Does the curve of report->epochs have folds, or, of what does not train, steps alone? */
 bool rows_have_folds(const struct report *r);
+/* Which fold and seed a training of this number has; seed -1: folds have one each. */
+struct rows_place {
+    int fold, seed;
+};
+struct rows_place rows_place(const struct report *r, int number);
+/* The parts of the trial's deviation, whose squares add up to its square: of the folds' means over
+ * their seeds, and of the seeds about these means. false: no fold was trained with several. */
+bool rows_spread(const struct report *r, const struct hpo_trial *t, double *ret_folds,
+                 double *ret_seeds);
 /* Seconds spent training, or between start and end when nobody counted them; NaN: not known yet. */
 double rows_seconds(const struct hpo_trial *t);
 

@@ -16,20 +16,29 @@ static void add_label(const struct report *r, const char *label, struct str *ret
 
 static void add_value(const struct report *r, const struct hpo_trial *t, struct str *ret)
 {
-    double std = hpo_trial_std(t);
+    double std = hpo_trial_std(t), folds, seeds;
     char buf[TEXT_CELL];
 
     add_label(r, r->study->metric, ret);
     str_add(ret, text_number(buf, rows_value(r, t)));
     if (!isnan(std))
-        str_addf(ret, " \302\261 %s over %d folds", text_number(buf, std), t->n_folds);
+        str_addf(ret, " \302\261 %s over %d %s", text_number(buf, std), t->n_folds,
+                 r->seeds > 1 ? "trainings" : "folds");
     str_addf(ret, " (%s)\n", r->study->maximize ? "maximize" : "minimize");
     for (int i = 0; i < t->n_folds; i++) {
         const struct hpo_fold *f = &t->folds[i];
 
-        str_addf(ret, "  fold %-*d %s at epoch %d", LABEL - 7, f->fold, text_number(buf, f->value),
-                 f->epoch);
+        struct rows_place p = rows_place(r, f->fold);
+
+        str_addf(ret, "  fold %-*d ", LABEL - 7, p.fold);
+        if (p.seed >= 0)
+            str_addf(ret, "seed %-2d ", p.seed);
+        str_addf(ret, "%s at epoch %d", text_number(buf, f->value), f->epoch);
         str_addf(ret, ", %s\n", text_time(buf, f->seconds));
+    }
+    if (rows_spread(r, t, &folds, &seeds)) {
+        str_addf(ret, "  deviation %s of the folds' means", text_number(buf, folds));
+        str_addf(ret, ", %s from seed to seed\n", text_number(buf, seeds));
     }
 }
 
@@ -117,7 +126,7 @@ struct curve {
     struct table t;
     const char **names;
     int n_names, first; /* the column of the first metric */
-    bool folds;
+    bool folds, seeds;
 };
 
 static void collect_names(const struct report *r, struct arena *a, struct curve *c)
@@ -135,10 +144,12 @@ static void collect_names(const struct report *r, struct arena *a, struct curve 
 
 static void start_curve(const struct report *r, struct arena *a, struct curve *c)
 {
-    table_init(&c->t, a, c->n_names + 1 + c->folds);
+    table_init(&c->t, a, c->n_names + 1 + c->folds + c->seeds);
     if (c->folds)
         table_column(&c->t, 0, "  fold", TABLE_RIGHT);
-    c->first = 1 + c->folds;
+    if (c->seeds)
+        table_column(&c->t, 1, "seed", TABLE_RIGHT);
+    c->first = 1 + c->folds + c->seeds;
     table_column(&c->t, c->first - 1,
                  !r->steps  ? "epoch"
                  : c->folds ? "step"
@@ -148,14 +159,17 @@ static void start_curve(const struct report *r, struct arena *a, struct curve *c
         table_column(&c->t, c->first + i, c->names[i], TABLE_RIGHT | TABLE_DROP);
 }
 
-static int curve_row(struct curve *c, int fold, int64_t step)
+static int curve_row(struct curve *c, struct rows_place at, int64_t step)
 {
     int row = table_row(&c->t, NULL);
     char buf[TEXT_CELL];
 
-    snprintf(buf, sizeof(buf), "%d", fold);
+    snprintf(buf, sizeof(buf), "%d", at.fold);
     if (c->folds)
         table_cell(&c->t, row, 0, buf);
+    snprintf(buf, sizeof(buf), "%d", at.seed);
+    if (c->seeds)
+        table_cell(&c->t, row, 1, buf);
     snprintf(buf, sizeof(buf), "%lld", (long long)step);
     table_cell(&c->t, row, c->first - 1, buf);
     return row;
@@ -187,7 +201,7 @@ static void add_steps(const struct report *r, const struct hpo_trial *t, struct 
     for (int p = 0; p < t->n_points || e < r->n_epochs;) {
         int64_t point = p < t->n_points ? t->points[p].step : INT64_MAX;
         int64_t epoch = e < r->n_epochs ? r->epochs[e].epoch : INT64_MAX;
-        int row = curve_row(c, 0, point < epoch ? point : epoch);
+        int row = curve_row(c, (struct rows_place){0, -1}, point < epoch ? point : epoch);
 
         if (p < t->n_points && point <= epoch)
             table_cell(&c->t, row, c->first + value,
@@ -204,11 +218,13 @@ static void add_curve(const struct report *r, const struct hpo_trial *t, struct 
 {
     struct curve c = {.folds = rows_have_folds(r)};
 
+    c.seeds = c.folds && r->seeds > 1;
     collect_names(r, a, &c);
     if (c.folds) {
         start_curve(r, a, &c);
         for (int i = 0; i < r->n_epochs; i++)
-            add_metrics(&c, curve_row(&c, r->epochs[i].fold, r->epochs[i].epoch), &r->epochs[i]);
+            add_metrics(&c, curve_row(&c, rows_place(r, r->epochs[i].fold), r->epochs[i].epoch),
+                        &r->epochs[i]);
     } else {
         add_steps(r, t, a, &c);
     }

@@ -106,7 +106,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < HPO_LEN(nets); i++) {
         const struct model_ops *ops =
             hpo_registry_find((const void *const *)model_registry, nets[i][0]);
-        struct tr_config c = {0};
+        struct tr_config c = {.seeds = 1};
         struct arena a = {0};
         struct kn_net net;
 

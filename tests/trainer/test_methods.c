@@ -87,13 +87,14 @@ static void draw(struct fixture *f, uint64_t seed)
     c->optimizer.decay_bias_norm = hpo_rng_below(&rng, 2);
     c->model.freeze = hpo_rng_below(&rng, 2) ? TR_FREEZE_BACKBONE : TR_FREEZE_NONE;
     c->model.unfreeze_epoch = (int)hpo_rng_below(&rng, EPOCHS);
+    c->seeds = 1 + (int)hpo_rng_below(&rng, 2);
     c->early_stopping.patience = (int)hpo_rng_below(&rng, 3);
     printf("%s, %s, %s, %s, %s, accumulate %d, clip %g, freeze %d until %d, "
-           "patience %d\n",
+           "patience %d, seeds %d\n",
            hpo_plugin_of(c->model.part.ops)->name, hpo_plugin_of(c->optimizer.part.ops)->name,
            hpo_plugin_of(c->schedule.ops)->name, hpo_plugin_of(c->loss.ops)->name,
            hpo_plugin_of(c->average.ops)->name, c->optimizer.accumulate, c->optimizer.clip_norm,
-           c->model.freeze, c->model.unfreeze_epoch, c->early_stopping.patience);
+           c->model.freeze, c->model.unfreeze_epoch, c->early_stopping.patience, c->seeds);
 }
 
 static void goes_on(void **state)
@@ -101,7 +102,7 @@ static void goes_on(void **state)
     (void)state;
     for (uint64_t seed = 0; seed < DRAWS; seed++) {
         struct hpo_rng rng = hpo_rng_for(seed, 0, 0, "stops", 0);
-        struct tr_epoch curve[FOLDS * EPOCHS];
+        struct tr_epoch curve[2 * FOLDS * EPOCHS];
         struct tr_result want, got;
         struct fixture f;
         struct tr_job job;
@@ -129,6 +130,39 @@ static void goes_on(void **state)
             assert_same_epoch(&f.t.epoch[i], &curve[i]);
         stop(&f);
     }
+}
+
+/* Two seeds are the training of one, and then the same folds from other weights; side by side or
+ * not. */
+static void seeds(void **state)
+{
+    struct tr_epoch curve[3][2 * FOLDS * EPOCHS];
+    struct tr_result r[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct fixture f;
+        struct tr_job job;
+
+        start(&f, 90, 3, 16, FOLDS);
+        tiny_config(&f.t, "convnet width=4 stages=1", "sgd lr=0.02 momentum=0.9", 8, EPOCHS);
+        f.t.config.seeds = 1 + (i > 0);
+        job = tiny_job(&f.t, TR_FOLD_FIRST);
+        job.parallel = i == 2 ? 3 : 1;
+        train(&f, &job, false, &r[i]);
+        assert_int_equal(f.t.n_epochs, (1 + (i > 0)) * FOLDS * EPOCHS);
+        assert_int_equal(r[i].n_folds, (1 + (i > 0)) * FOLDS);
+        memcpy(curve[i], f.t.epoch, sizeof(curve[i]));
+        stop(&f);
+    }
+    for (int i = 0; i < FOLDS * EPOCHS; i++) {
+        assert_same_epoch(&curve[0][i], &curve[1][i]);
+        assert_int_equal(curve[1][FOLDS * EPOCHS + i].fold, FOLDS + i / EPOCHS);
+        assert_true(curve[1][FOLDS * EPOCHS + i].train_loss != curve[1][i].train_loss);
+    }
+    for (int i = 0; i < 2 * FOLDS * EPOCHS; i++)
+        assert_same_epoch(&curve[1][i], &curve[2][i]);
+    assert_same_result(&r[1], &r[2]);
 }
 
 /* Averages lag behind, and end near what they average. */
@@ -178,8 +212,8 @@ static void wrong_weights(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(goes_on), cmocka_unit_test(learns),
-                                       cmocka_unit_test(wrong_weights)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(goes_on), cmocka_unit_test(seeds),
+                                       cmocka_unit_test(learns), cmocka_unit_test(wrong_weights)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,7 @@ static inline void tiny_config(struct tiny *t, const char *model, const char *op
 {
     t->config.batch_size = batch;
     t->config.epochs = epochs;
+    t->config.seeds = 1;
     t->config.precision = KN_PRECISION_AUTO;
     t->config.augment = (struct tr_augment_opts){true, 1};
     TINY_PART(t, model, model);

@@ -1,6 +1,6 @@
 #include "tests/hpo/report/fixture.h"
 
-extern const struct report_ops report_text;
+extern const struct report_ops report_text, report_json;
 
 #define ALL 31u
 
@@ -69,6 +69,35 @@ static void colours(void **state)
     assert_non_null(strstr(rf_print(&f, &report_text), "\033[1;32m*  2  COMPLETE"));
     assert_non_null(strstr(rf_print(&f, &report_text), "\033[31m   3  FAIL"));
     assert_non_null(strstr(rf_print(&f, &report_text), "\"fold\" 0\033[0m\n"));
+    rf_release(&f);
+}
+
+/* Folds trained with two seeds: their deviation comes in two parts. */
+static void seeds(void **state)
+{
+    static const struct hpo_fold folds[] = {
+        {0, 0.5, 1, 10}, {1, 0.75, 2, 10}, {2, 0.75, 1, 10}, {3, 1.0, 2, 10}};
+    struct hpo_trial t = rf_trials[2];
+    struct rf f;
+    const char *out;
+
+    t.folds = folds;
+    t.n_folds = 4;
+    rf_init(&f, true, ALL);
+    rf_view(&f, REPORT_TRIAL, &t);
+    f.r.folds = 2;
+    f.r.seeds = 2;
+    out = rf_print(&f, &report_text);
+    assert_non_null(strstr(out, "0.1768 over 4 trainings (maximize)\n"
+                                "  fold 0   seed 0  0.5000 at epoch 1, 10.0s\n"
+                                "  fold 1   seed 0  0.7500 at epoch 2, 10.0s\n"
+                                "  fold 0   seed 1  0.7500 at epoch 1, 10.0s\n"
+                                "  fold 1   seed 1  1.0000 at epoch 2, 10.0s\n"
+                                "  deviation 0.1250 of the folds' means, 0.1250 from seed to seed\n"));
+    assert_non_null(strstr(out, "  fold  seed  epoch"));
+    out = rf_print(&f, &report_json);
+    assert_non_null(strstr(out, "\"std_folds\":0.125"));
+    assert_non_null(strstr(out, "\"seed\":1"));
     rf_release(&f);
 }
 
@@ -301,7 +330,7 @@ int main(void)
         cmocka_unit_test(the_best_few),
         cmocka_unit_test(a_narrow_terminal),
         cmocka_unit_test(colours),
-        cmocka_unit_test(the_best),
+        cmocka_unit_test(seeds), cmocka_unit_test(the_best),
         cmocka_unit_test(one_trial),
         cmocka_unit_test(nothing_yet),
         cmocka_unit_test(without_a_space),

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "hpo/cli/args.h"
 #include "hpo/cli/command.h"
+#include "hpo/config.h"
 #include "hpo/core/pruner.h"
 #include "hpo/core/sampler.h"
 #include "hpo/objective.h"
@@ -15,7 +16,8 @@
 
 #define REGISTRY(r) ((const void *const *)(r))
 
-/* What a kind says of an entry beyond its options, as text or into JSON. Either may be NULL. */
+/* A registry, and what it says of an entry beyond its options, as text or into JSON (either may be
+ * NULL); or a section of the study file that has nothing to choose but options. */
 struct kind {
     const char *name;
     const void *const *registry;
@@ -103,35 +105,60 @@ static const struct kind kinds[] = {
     {"losses", REGISTRY(loss_registry), NULL, NULL},
     {"optimizers", REGISTRY(optimizer_registry), NULL, NULL},
     {"schedules", REGISTRY(schedule_registry), NULL, NULL},
+    {"averages", REGISTRY(averaging_registry), NULL, NULL},
+    {"augment", NULL, NULL, NULL},
     {"metrics", REGISTRY(metric_registry), metric_text, metric_json},
     {"devices", REGISTRY(kn_backend_registry), device_text, device_json},
     {"readers", REGISTRY(reader_registry), NULL, NULL},
 };
 #define N_KINDS ((int)HPO_LEN(kinds))
 
+/* The options that stand in the kind's section beside those of its entries; NULL: none. */
+static const struct hpo_opt *section_options(const struct kind *k, struct arena *a)
+{
+    for (const struct hpo_section *s = study_sections(a); s->path; s++) {
+        const char *dot = strrchr(s->path, '.');
+
+        if (k->registry ? s->kinds == k->registry : !strcmp(dot ? dot + 1 : s->path, k->name))
+            return s->opts;
+    }
+    return NULL;
+}
+
+static void put_options(const struct hpo_opt *o, struct arena *a, struct str *ret)
+{
+    for (; o && o->name; o++)
+        str_addf(ret, "      %-16s %s%s%s\n      %-16s %s\n", o->name, hpo_opt_allowed(o, a),
+                 o->def ? "; default " : "", o->def ? o->def : "", "", o->help);
+}
+
 static void put_text(const struct kind *k, struct arena *a, struct str *ret)
 {
+    const struct hpo_opt *beside = section_options(k, a);
+
     str_addf(ret, "%s\n", k->name);
-    for (const void *const *e = k->registry; *e; e++) {
+    for (const void *const *e = k->registry; e && *e; e++) {
         const struct hpo_plugin *p = hpo_plugin_of(*e);
 
         str_addf(ret, "  %-18s %s\n", p->name, p->help);
-        for (const struct hpo_opt *o = p->opts; o && o->name; o++)
-            str_addf(ret, "      %-16s %s%s%s\n      %-16s %s\n", o->name, hpo_opt_allowed(o, a),
-                     o->def ? "; default " : "", o->def ? o->def : "", "", o->help);
+        put_options(p->opts, a, ret);
         if (k->text)
             k->text(*e, ret);
     }
-    if (!*k->registry)
+    if (beside && k->registry)
+        str_add(ret, "  beside the options of each type\n");
+    put_options(beside, a, ret);
+    if (k->registry && !*k->registry)
         str_add(ret, "  none in this build\n");
 }
 
 static cJSON *option_json(const struct hpo_opt *o, struct arena *a)
 {
     static const char *const types[] = {
-        [HPO_OPT_BOOL] = "bool", [HPO_OPT_INT] = "int",       [HPO_OPT_REAL] = "float",
-        [HPO_OPT_STR] = "str",   [HPO_OPT_CHOICE] = "choice", [HPO_OPT_TIME] = "time",
-        [HPO_OPT_LIST] = "list", [HPO_OPT_NUMBERS] = "floats", [HPO_OPT_ARGV] = "argv",     [HPO_OPT_PART] = "part",
+        [HPO_OPT_BOOL] = "bool", [HPO_OPT_INT] = "int",        [HPO_OPT_REAL] = "float",
+        [HPO_OPT_STR] = "str",   [HPO_OPT_CHOICE] = "choice",  [HPO_OPT_TIME] = "time",
+        [HPO_OPT_LIST] = "list", [HPO_OPT_NUMBERS] = "floats", [HPO_OPT_ARGV] = "argv",
+        [HPO_OPT_PART] = "part",
     };
     cJSON *j = cJSON_CreateObject();
 
@@ -149,11 +176,25 @@ static cJSON *option_json(const struct hpo_opt *o, struct arena *a)
     return j;
 }
 
+static void add_options_json(const struct hpo_opt *o, struct arena *a, cJSON *ret)
+{
+    for (; o && o->name; o++)
+        cJSON_AddItemToArray(ret, option_json(o, a));
+}
+
 static void put_json(const struct kind *k, struct arena *a, cJSON *root)
 {
+    const struct hpo_opt *beside = section_options(k, a);
     cJSON *all = cJSON_AddArrayToObject(root, k->name);
+    char key[64];
 
-    for (const void *const *e = k->registry; *e; e++) {
+    if (k->registry && beside) { /* "all" holds types */
+        snprintf(key, sizeof(key), "%s_options", k->name);
+        add_options_json(beside, a, cJSON_AddArrayToObject(root, key));
+    } else {
+        add_options_json(beside, a, all);
+    }
+    for (const void *const *e = k->registry; e && *e; e++) {
         const struct hpo_plugin *p = hpo_plugin_of(*e);
         cJSON *j = cJSON_CreateObject(), *options;
 
@@ -161,8 +202,7 @@ static void put_json(const struct kind *k, struct arena *a, cJSON *root)
         json_put_string(j, "name", p->name);
         json_put_string(j, "help", p->help);
         options = cJSON_AddArrayToObject(j, "options");
-        for (const struct hpo_opt *o = p->opts; o && o->name; o++)
-            cJSON_AddItemToArray(options, option_json(o, a));
+        add_options_json(p->opts, a, options);
         if (k->json)
             k->json(*e, j);
     }
@@ -243,8 +283,8 @@ const struct command_ops command_list = {
     .plugin = {"list", "Show what there is to choose from, with options.", 0, NULL},
     .usage =
         "list [KIND]... [--json]\n\n"
-        "  KIND: samplers, pruners, objectives, models, losses, optimizers, schedules, metrics,\n"
-        "  devices, readers; none: all of them\n"
+        "  KIND: samplers, pruners, objectives, models, losses, optimizers, schedules, averages,\n"
+        "  augment, metrics, devices, readers; none: all of them\n"
         "  --json    for programs\n",
     .main = list_main,
 };

@@ -173,13 +173,38 @@ static void add_missing(const struct tr_pretrained *p, const struct kn_net *net,
         str_add(ret, missing > 1 ? ", which begin at random" : ", which begins at random");
 }
 
+/* A file that holds more than the network is, as a rule, another network's. Counters of batches are
+ * no weights, and a head of another shape or name is what was to be expected. */
+static void add_unused(const struct tr_pretrained *p, bool head_taken, struct str *ret)
+{
+    int unused = 0, expected = head_taken ? 0 : 2;
+    size_t at = ret->n;
+
+    for (int i = 0; i < p->file.n; i++) {
+        const struct st_tensor *t = &p->file.tensor[i];
+        bool used = t->dtype == ST_OTHER;
+
+        for (int k = 0; k < p->n_params && !used; k++)
+            used = p->tensor[k] == t;
+        if (!used && unused++ < SHOWN)
+            str_addf(ret, "%s%.60s",
+                     unused > 1 ? ", " : "; of the file's are not in the network: ", t->name);
+    }
+    if (unused > SHOWN)
+        str_addf(ret, " and %d more", unused - SHOWN);
+    if (unused <= expected) { /* the other head */
+        ret->n = at;
+        ret->s[at] = 0;
+    }
+}
+
 int tr_pretrained_report(const struct tr_config *c, const struct tr_dataset *data, struct str *ret,
                          bool *ret_whole, struct hpo_err *err)
 {
     struct tr_pretrained p = {0};
     struct kn_net net = {0};
     int rc = tr_build_net(c, &data->images, &net, err), head, taken = 0, all = 0;
-    bool whole = true;
+    bool whole = true, head_taken = true;
 
     if (!rc)
         rc = tr_pretrained_open(&p, c, &net, err);
@@ -193,10 +218,10 @@ int tr_pretrained_report(const struct tr_config *c, const struct tr_dataset *dat
         str_addf(ret, "%d of %d tensors from %s", taken, all, p.path);
         add_missing(&p, &net, ret);
         for (int i = 0; i < net.n_params; i++)
-            if (net.param[i].op == head && !p.tensor[i]) {
-                str_addf(ret, "; the last layer, %s, begins at random", net.op[head].name);
-                break;
-            }
+            head_taken = head_taken && (net.param[i].op != head || p.tensor[i]);
+        add_unused(&p, head_taken, ret);
+        if (!head_taken)
+            str_addf(ret, "; the last layer, %s, begins at random", net.op[head].name);
     }
     if (!rc)
         *ret_whole = whole;

@@ -77,8 +77,15 @@ static void check_trained_metric(struct config_reader *r)
     while (metric_registry[i] && strcmp(metric_registry[i]->plugin.name, name))
         i++;
     if (!metric_registry[i]) {
-        words_add_registry(&known, (const void *const *)metric_registry);
+        config_add_metrics(&known);
         config_unknown(r, place(r, "study.metric"), "metric", name, "", "known", &known);
+        return;
+    }
+    if (metric_registry[i]->describes) {
+        config_add_metrics(&known);
+        config_mistake(r, place(r, "study.metric"),
+                       "study.metric: %s is neither better nor worse: one of %s is needed", name,
+                       words_join(&known));
         return;
     }
     r->c->metric = i;

@@ -118,17 +118,13 @@ static void put_table_head(struct str *ret)
 static void put_row(const struct hpo_section *s, const struct hpo_opt *o, struct arena *a,
                     struct str *ret)
 {
-    const void *const *names = s ? config_names_of(s, o) : NULL;
+    struct words w = {.a = a};
 
     str_addf(ret, "| `%s` | ", o->name);
-    if (names) {
-        struct words w = {.a = a};
-
-        words_add_registry(&w, names);
+    if (s && config_names_of(s, o, &w))
         str_addf(ret, "one of %s", words_join(&w));
-    } else {
+    else
         str_add(ret, hpo_opt_allowed(o, a));
-    }
     if (o->flags & HPO_OPT_REQUIRED)
         str_add(ret, " | required | ");
     else if (o->def && *o->def)
@@ -140,11 +136,21 @@ static void put_row(const struct hpo_section *s, const struct hpo_opt *o, struct
 
 static void put_metrics(struct str *ret)
 {
-    str_add(ret, "\n| metric | better is | meaning |\n|---|---|---|\n");
-    for (int i = 0; metric_registry[i]; i++)
-        str_addf(ret, "| `%s` | %s | %s |\n", metric_registry[i]->plugin.name,
-                 metric_registry[i]->maximize ? "larger" : "smaller",
-                 metric_registry[i]->plugin.help);
+    str_add(ret, "\nAll of the following are recorded in each epoch of each fold "
+                 "([metrics.md](metrics.md) has "
+                 "the\nformulas). A trial can be judged by those that say what is better.\n\n"
+                 "| metric | better is | classes | meaning |\n|---|---|---|---|\n");
+    for (int i = 0; metric_registry[i]; i++) {
+        const struct metric_ops *m = metric_registry[i];
+
+        str_addf(ret, "| `%s` | %s | ", m->plugin.name,
+                 m->describes  ? ""
+                 : m->maximize ? "larger"
+                               : "smaller");
+        if (m->min_classes)
+            str_addf(ret, "%d%s ", m->min_classes, m->max_classes ? "" : " or more");
+        str_addf(ret, "| %s |\n", m->plugin.help);
+    }
 }
 
 static bool has_parts(const struct hpo_section *s)

@@ -61,8 +61,11 @@ bool config_is_nested(const struct yaml_node *n);
  * "trainer" and "data"; NULL when nothing in it can be searched. */
 const char *config_space_path(const struct hpo_section *s);
 void config_add_searchable(const struct hpo_section *all, struct words *ret);
-/* The registry whose names are the only values of a text option (study.metric), or NULL. */
-const void *const *config_names_of(const struct hpo_section *s, const struct hpo_opt *o);
+/* Is it a text option (study.metric) whose only values are the names of a registry? They are added
+ * to *ret. */
+bool config_names_of(const struct hpo_section *s, const struct hpo_opt *o, struct words *ret);
+/* The metrics that a trial can be judged by. */
+void config_add_metrics(struct words *ret);
 bool config_can_search(const struct hpo_opt *o);
 /* "optimizer" for "trainer.optimizer": what one of its types is. */
 const char *config_noun(const struct hpo_section *s);

@@ -166,9 +166,12 @@ static void put_names(struct schema *c, const struct hpo_section *s, cJSON *at)
 {
     cJSON *properties = cJSON_AddObjectToObject(descend(c, at, s->path), "properties");
 
-    for (const struct hpo_opt *o = s->opts; o->name; o++)
-        if (config_names_of(s, o))
-            cJSON_AddItemToObject(properties, o->name, schema_option(c, o, config_names_of(s, o)));
+    for (const struct hpo_opt *o = s->opts; o->name; o++) {
+        struct words names = {.a = c->a};
+
+        if (config_names_of(s, o, &names))
+            cJSON_AddItemToObject(properties, o->name, schema_option(c, o, &names));
+    }
 }
 
 static void refer(cJSON *at, const char *definition)

@@ -20,7 +20,7 @@ cJSON *schema_any_of(cJSON *forms);
 /* {type: object, additionalProperties: false}; *ret_properties to be filled. */
 cJSON *schema_closed(bool may_be_empty, cJSON **ret_properties);
 /* names: the only values of a text, or NULL. A PART refers to a definition of its section. */
-cJSON *schema_option(struct schema *c, const struct hpo_opt *o, const void *const *names);
+cJSON *schema_option(struct schema *c, const struct hpo_opt *o, const struct words *names);
 void schema_put_options(struct schema *c, const struct hpo_opt *opts, cJSON *properties);
 /* Every value that an option of this name can have in any of the types. */
 cJSON *schema_union(struct schema *c, const struct hpo_section *s, const char *key);

@@ -121,7 +121,7 @@ static void add_argv(cJSON *forms)
 }
 
 /* A value that is one word, or a list of them. */
-static void add_word(cJSON *forms, const struct hpo_opt *o, const void *const *names,
+static void add_word(cJSON *forms, const struct hpo_opt *o, const struct words *names,
                      struct arena *a)
 {
     static const char *const type[] = {
@@ -134,7 +134,7 @@ static void add_word(cJSON *forms, const struct hpo_opt *o, const void *const *n
 
     add_range(j, o);
     if (names)
-        words_add_registry(&w, names);
+        w = *names;
     if (o->type == HPO_OPT_CHOICE)
         w = choice_words(o, a);
     if (w.n)
@@ -168,7 +168,7 @@ static void add_word(cJSON *forms, const struct hpo_opt *o, const void *const *n
         cJSON_AddItemToArray(forms, schema_constant("auto"));
 }
 
-cJSON *schema_option(struct schema *c, const struct hpo_opt *o, const void *const *names)
+cJSON *schema_option(struct schema *c, const struct hpo_opt *o, const struct words *names)
 {
     cJSON *forms = cJSON_CreateArray(), *j;
     double v;

@@ -229,7 +229,17 @@ void config_add_searchable(const struct hpo_section *all, struct words *ret)
     }
 }
 
-const void *const *config_names_of(const struct hpo_section *s, const struct hpo_opt *o)
+void config_add_metrics(struct words *ret)
 {
-    return s->opts == study_options && !strcmp(o->name, "metric") ? KINDS(metric_registry) : NULL;
+    for (int i = 0; metric_registry[i]; i++)
+        if (!metric_registry[i]->describes)
+            words_add(ret, metric_registry[i]->plugin.name);
+}
+
+bool config_names_of(const struct hpo_section *s, const struct hpo_opt *o, struct words *ret)
+{
+    if (s->opts != study_options || strcmp(o->name, "metric"))
+        return false;
+    config_add_metrics(ret);
+    return true;
 }

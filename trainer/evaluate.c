@@ -50,13 +50,12 @@ static int measure(struct tr_run *r, const struct tr_member *m, double *ret, str
         r->labels[i] = images->labels[m->valid[i]];
         r->confusion[(size_t)r->labels[i] * (size_t)k + (size_t)pred]++;
     }
-    for (int i = 0; i < r->n_metrics; i++) {
-        ret[i] = metric_registry[i]->compute(&p);
-        if (!isfinite(ret[i]))
+    tr_metrics(metric_registry, &p, &r->metric_room, ret);
+    for (int i = 0; i < r->n_metrics; i++)
+        if (!isfinite(ret[i]) && tr_metric_applies(metric_registry[i], k))
             return hpo_fail(err, HPO_ENUMERIC, "%s is not a number in fold %d, epoch %d of %d",
                             metric_registry[i]->plugin.name, m->fold, r->place.epoch + 1,
                             r->config->epochs);
-    }
     return 0;
 }
 

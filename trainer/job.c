@@ -245,6 +245,8 @@ static int allocate(struct tr_run *r, struct hpo_err *err)
                              4.0 * (double)(models * (2 * rows + valid * classes)) +
                                  8.0 * (double)(valid + classes * classes),
                              "row numbers and predictions");
+    if (tr_metric_room_init(&r->metric_room, (int64_t)valid, (int)classes, err))
+        return HPO_ENOMEM;
     r->pred = r->labels + valid;
     for (size_t m = 0; m < models; m++) {
         r->member[m].rows = r->indices + 2 * m * rows;
@@ -303,6 +305,9 @@ int run_init(struct tr_run *r, struct tr_session *s, const struct tr_job *job, s
     assert(r->n_metrics <= TR_MAX_METRICS);
     if (job->objective < 0 || job->objective >= r->n_metrics)
         return hpo_fail(err, HPO_ECONFIG, "there is no metric %d", job->objective);
+    if (!tr_metric_judges(metric_registry[job->objective], job->data->images.classes))
+        return hpo_fail(err, HPO_ECONFIG, "no training of %d classes can be judged by %s",
+                        job->data->images.classes, metric_registry[job->objective]->plugin.name);
     rc = check(job, err);
     if (rc)
         return rc;
@@ -329,6 +334,7 @@ void run_release(struct tr_run *r)
     free(r->logits);
     free(r->labels);
     free(r->confusion);
+    tr_metric_room_release(&r->metric_room);
     free(r->class_weights);
     free(r->at.curve);
     free(r->timing.row);

@@ -51,6 +51,7 @@ struct tr_run {
     float *logits;           /* of all members */
     int32_t *labels, *pred;  /* of one member's validation rows */
     int64_t *confusion;
+    struct tr_metric_room metric_room;
     float *class_weights; /* room for one a class */
     struct kn_batch now[TR_MAX_FOLDS], next[TR_MAX_FOLDS];
     double loss[TR_MAX_FOLDS];

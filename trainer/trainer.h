@@ -42,7 +42,8 @@ enum tr_verdict {
  * fold in what follows and in all that is reported: number seed * job->run + fold. The first
  * job->run of them are, to the bit, those of one seed. */
 
-/* One epoch of one fold is done. values[i] belongs to metric_registry[i]; then train_loss. */
+/* One epoch of one fold is done. values[i] belongs to metric_registry[i]; NaN: that metric does not
+ * apply. Then train_loss. */
 struct tr_epoch {
     int fold, epoch; /* from 0 */
     int n_values;

@@ -27,14 +27,26 @@ struct kind {
 
 static void metric_text(const void *ops, struct str *ret)
 {
-    str_addf(ret, "      %s is better\n",
-             ((const struct metric_ops *)ops)->maximize ? "larger" : "smaller");
+    const struct metric_ops *m = ops;
+
+    str_addf(ret, "      %s",
+             m->describes  ? "no trial can be judged by it"
+             : m->maximize ? "larger is better"
+                           : "smaller is better");
+    if (m->max_classes && m->max_classes == m->min_classes)
+        str_addf(ret, "; of %d classes", m->min_classes);
+    else if (m->min_classes)
+        str_addf(ret, "; of %d classes or more", m->min_classes);
+    str_addc(ret, '\n');
 }
 
 static void metric_json(const void *ops, cJSON *ret)
 {
-    json_put_string(ret, "direction",
-                    ((const struct metric_ops *)ops)->maximize ? "maximize" : "minimize");
+    const struct metric_ops *m = ops;
+
+    json_put_string(ret, "direction", m->describes ? NULL : m->maximize ? "maximize" : "minimize");
+    json_put_number(ret, "min_classes", m->min_classes ? m->min_classes : NAN);
+    json_put_number(ret, "max_classes", m->max_classes ? m->max_classes : NAN);
 }
 
 /* ", 139.8 GiB, 138.2 of them free"; nothing when it is unknown. */

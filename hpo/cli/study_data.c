@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "hpo/devices.h"
 #include "trainer/data/folds.h"
+#include "trainer/metric.h"
 #include "trainer/trainer.h"
 
 /* Is path the study.yaml of a study's folder? */
@@ -159,6 +160,23 @@ int study_weights_check(const struct study_config *c, const struct tr_dataset *d
     return rc;
 }
 
+/* Some metrics exist for so many classes alone, which only the data tell. */
+static int check_metric(const struct study_config *c, int classes, struct hpo_err *err)
+{
+    const struct metric_ops *m = metric_registry[c->metric];
+    const struct yaml_node *n = yaml_get_path(c->tree, "study.metric");
+
+    if (tr_metric_judges(m, classes))
+        return 0;
+    hpo_fail(err, HPO_ECONFIG, "%s is a metric of %d classes%s, and %s has %d", m->plugin.name,
+             m->min_classes, m->max_classes ? "" : " or more", c->data.path, classes);
+    if (n && n->line)
+        hpo_fail_at(err, "%s:%d:%d: study.metric", n->file, n->line, n->column);
+    else
+        hpo_fail_at(err, "%s: study.metric", c->file);
+    return HPO_ECONFIG;
+}
+
 int study_data_check(const struct study_config *c, const struct tr_dataset *d, struct hpo_err *err)
 {
     struct tr_folds folds = {0};
@@ -170,6 +188,9 @@ int study_data_check(const struct study_config *c, const struct tr_dataset *d, s
         return hpo_fail(err, HPO_ECONFIG,
                         "%s: all images are of the class '%s': it takes two classes or more",
                         c->data.path, d->images.classes ? d->class_names[0] : "");
+    rc = check_metric(c, d->images.classes, err);
+    if (rc)
+        return rc;
     if (d->groups)
         fprintf(stderr,
                 "hpo: the manifest's groups are not used: a group may be split over folds\n");

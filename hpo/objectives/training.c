@@ -196,10 +196,11 @@ static enum tr_verdict on_report(void *arg, const struct tr_epoch *e, int n, boo
     for (int i = 0; i < n; i++) {
         int k = 0;
 
-        for (; k < e[i].n_values && metric_registry[k]; k++) {
-            names[k] = metric_registry[k]->plugin.name;
-            values[i][k] = e[i].values[k];
-        }
+        for (int m = 0; m < e[i].n_values && metric_registry[m]; m++)
+            if (!isnan(e[i].values[m])) {
+                names[k] = metric_registry[m]->plugin.name;
+                values[i][k++] = e[i].values[m];
+            }
         names[k] = "train_loss";
         values[i][k++] = e[i].train_loss;
         names[k] = "seconds";

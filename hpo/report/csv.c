@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hpo/report/importance.h"
+#include "hpo/report/metrics.h"
 #include "hpo/report/rows.h"
 
 static void add_text(struct str *ret, const char *text)
@@ -56,7 +57,8 @@ static double fold_value(const struct hpo_trial *t, int fold)
     return NAN;
 }
 
-static void add_header(const struct report *r, int n_folds, struct str *ret)
+static void add_header(const struct report *r, int n_folds, const struct metrics *m,
+                       struct str *ret)
 {
     const struct hpo_space *space = r->history->space;
     struct str name = {0};
@@ -76,11 +78,17 @@ static void add_header(const struct report *r, int n_folds, struct str *ret)
         str_addf(&name, "params_%s", space->params[i].name); /* as in Optuna's data frames */
         add_field(ret, str_c(&name));
     }
+    for (int i = 0; i < m->n; i++) {
+        str_clear(&name);
+        str_addf(&name, "metrics_%s", m->names[i]);
+        add_field(ret, str_c(&name));
+    }
     str_add(ret, "\r\n");
     str_release(&name);
 }
 
-static void add_row(const struct report *r, const struct hpo_trial *t, int n_folds, struct str *ret)
+static void add_row(const struct report *r, const struct hpo_trial *t, int n_folds,
+                    const struct metrics *m, struct str *ret)
 {
     const struct hpo_space *space = r->history->space;
     char buf[ROWS_TIME];
@@ -105,6 +113,8 @@ static void add_row(const struct report *r, const struct hpo_trial *t, int n_fol
 
         add_field(ret, isnan(v) ? NULL : hpo_param_text(&space->params[i], v, buf));
     }
+    for (int i = 0; i < m->n; i++)
+        add_number(ret, metrics_mean(m, i));
     str_add(ret, "\r\n");
 }
 
@@ -124,6 +134,7 @@ static void print_importance(const struct report *r, struct arena *a, struct str
 
 static int print(const struct report *r, struct str *ret, struct hpo_err *err)
 {
+    struct metrics metrics = {0}; /* of a single trial: means over its folds */
     struct arena a = {0};
     int n, n_folds;
     const struct hpo_trial **rows;
@@ -135,9 +146,11 @@ static int print(const struct report *r, struct str *ret, struct hpo_err *err)
     }
     rows = rows_pick(r, &a, &n);
     n_folds = count_folds(rows, n);
-    add_header(r, n_folds, ret);
+    if (r->view != REPORT_TRIALS && r->trial)
+        metrics_of(r, r->trial, &a, &metrics);
+    add_header(r, n_folds, &metrics, ret);
     for (int i = 0; i < n; i++)
-        add_row(r, rows[i], n_folds, ret);
+        add_row(r, rows[i], n_folds, &metrics, ret);
     arena_release(&a);
     return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "hpo/report/importance.h"
+#include "hpo/report/metrics.h"
 #include "hpo/report/rows.h"
 
 /* A choice has the type that it has in the study file. */
@@ -100,6 +101,26 @@ static cJSON *trial_json(const struct report *r, const struct hpo_trial *t)
     return j;
 }
 
+/* "metrics": {"accuracy": {"mean": 0.5, "std": 0.1, "folds": [0.4, 0.6]}, ...} */
+static void add_metrics(const struct report *r, const struct hpo_trial *t, cJSON *trial)
+{
+    cJSON *all = cJSON_AddObjectToObject(trial, "metrics");
+    struct arena a = {0};
+    struct metrics m;
+
+    metrics_of(r, t, &a, &m);
+    for (int i = 0; i < m.n; i++) {
+        cJSON *one = cJSON_AddObjectToObject(all, m.names[i]), *folds;
+
+        json_put_number(one, "mean", metrics_mean(&m, i));
+        json_put_number(one, "std", metrics_std(&m, i));
+        folds = cJSON_AddArrayToObject(one, "folds");
+        for (int f = 0; f < m.n_folds; f++)
+            cJSON_AddItemToArray(folds, json_number(m.values[i * m.n_folds + f]));
+    }
+    arena_release(&a);
+}
+
 /* What only the view of a single trial has: its reports, its learning curve, how to repeat it. */
 static cJSON *full_trial_json(const struct report *r, const struct hpo_trial *t)
 {
@@ -131,6 +152,7 @@ static cJSON *full_trial_json(const struct report *r, const struct hpo_trial *t)
             json_put_number(row, e->names[k], e->values[k]);
         cJSON_AddItemToArray(curve, row);
     }
+    add_metrics(r, t, j);
     json_put_string(j, "yaml", r->single);
     return j;
 }

@@ -27,6 +27,9 @@ void text_clean(const char *text, struct str *ret);
 
 /* REPORT_BEST and REPORT_TRIAL. */
 void text_one(const struct report *r, struct arena *a, struct str *ret);
+/* A table of the metrics at each fold's counting epoch; nothing when there are none. */
+void text_metrics(const struct report *r, const struct hpo_trial *t, struct arena *a,
+                  struct str *ret);
 void text_importance(const struct report *r, struct arena *a, struct str *ret);
 
 #endif

@@ -3,11 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/compiler.h"
+#include "hpo/report/metrics.h"
 #include "hpo/report/rows.h"
 #include "hpo/report/table.h"
 #include "hpo/report/text.h"
 
 #define LABEL 10
+#define MOST_COLUMNS 8 /* of a learning curve */
 
 static void add_label(const struct report *r, const char *label, struct str *ret)
 {
@@ -113,14 +116,6 @@ static void add_trial(const struct report *r, const struct hpo_trial *t, struct 
     add_params(r, t, ret);
 }
 
-static int find_metric(const char **names, int n, const char *name)
-{
-    for (int i = 0; i < n; i++)
-        if (!strcmp(names[i], name))
-            return i;
-    return -1;
-}
-
 /* A learning curve: a row a fold and epoch, or a row a step. */
 struct curve {
     struct table t;
@@ -129,17 +124,20 @@ struct curve {
     bool folds, seeds;
 };
 
-static void collect_names(const struct report *r, struct arena *a, struct curve *c)
+/* The curve of a network has columns for few of its metrics; text_metrics has a row for each. */
+static void keep_main(const struct report *r, struct curve *c)
 {
-    int most = 1; /* and the objective's own value */
+    const char *const main[] = {r->study->metric, "accuracy", "log_loss", "train_loss", "seconds"};
+    const char *kept[HPO_LEN(main)];
+    int n = 0;
 
-    for (int i = 0; i < r->n_epochs; i++)
-        most += r->epochs[i].n_metrics;
-    c->names = ARENA_ARRAY(a, const char *, most);
-    for (int i = 0; i < r->n_epochs; i++)
-        for (int k = 0; k < r->epochs[i].n_metrics; k++)
-            if (find_metric(c->names, c->n_names, r->epochs[i].names[k]) < 0)
-                c->names[c->n_names++] = r->epochs[i].names[k];
+    if (c->n_names <= MOST_COLUMNS)
+        return;
+    for (size_t i = 0; i < HPO_LEN(main); i++)
+        if (metrics_find(c->names, c->n_names, main[i]) >= 0 && metrics_find(kept, n, main[i]) < 0)
+            kept[n++] = main[i];
+    memcpy(c->names, kept, sizeof(*kept) * (size_t)n);
+    c->n_names = n;
 }
 
 static void start_curve(const struct report *r, struct arena *a, struct curve *c)
@@ -179,16 +177,19 @@ static void add_metrics(struct curve *c, int row, const struct hpo_epoch_report 
 {
     char buf[TEXT_CELL];
 
-    for (int k = 0; k < e->n_metrics; k++)
-        table_cell(&c->t, row, c->first + find_metric(c->names, c->n_names, e->names[k]),
-                   text_number(buf, e->values[k]));
+    for (int k = 0; k < e->n_metrics; k++) {
+        int column = metrics_find(c->names, c->n_names, e->names[k]);
+
+        if (column >= 0)
+            table_cell(&c->t, row, c->first + column, text_number(buf, e->values[k]));
+    }
 }
 
 /* What a program reports is a value at a step, and perhaps more beside it: both rise in step. */
 static void add_steps(const struct report *r, const struct hpo_trial *t, struct arena *a,
                       struct curve *c)
 {
-    int value = find_metric(c->names, c->n_names, r->study->metric), e = 0;
+    int value = metrics_find(c->names, c->n_names, r->study->metric), e = 0;
     char buf[TEXT_CELL];
 
     if (value < 0 && t->n_points) {
@@ -219,8 +220,9 @@ static void add_curve(const struct report *r, const struct hpo_trial *t, struct 
     struct curve c = {.folds = rows_have_folds(r)};
 
     c.seeds = c.folds && r->seeds > 1;
-    collect_names(r, a, &c);
+    c.names = metrics_names(r, a, &c.n_names);
     if (c.folds) {
+        keep_main(r, &c);
         start_curve(r, a, &c);
         for (int i = 0; i < r->n_epochs; i++)
             add_metrics(&c, curve_row(&c, rows_place(r, r->epochs[i].fold), r->epochs[i].epoch),
@@ -272,8 +274,10 @@ void text_one(const struct report *r, struct arena *a, struct str *ret)
                  t == hpo_history_best(r->history) ? ", the best one" : "");
     str_addf(ret, "%s\n\n", r->color ? TEXT_RESET : "");
     add_trial(r, t, ret);
-    if (r->view == REPORT_TRIAL)
+    if (r->view == REPORT_TRIAL) {
+        text_metrics(r, t, a, ret);
         add_curve(r, t, a, ret);
+    }
     /* Last, so that it can be cut off and saved; a comment, so that the heading may come along. */
     if (r->single)
         str_addf(ret, "\n# this configuration alone, as a study file\n%s", r->single);

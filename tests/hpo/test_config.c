@@ -116,8 +116,7 @@ static const char many[] =
 static const char many_said[] =
     "s.yaml:2:9: study.name: 'my study' is not allowed here: letters, digits, '-', '_' and '.', "
     "beginning with neither '-' nor '.', at most 128\n"
-    "s.yaml:3:11: unknown metric 'acuracy', did you mean 'accuracy'? known: accuracy, "
-    "balanced_accuracy, macro_f1, log_loss\n"
+    "s.yaml:3:11: unknown metric 'acuracy', did you mean 'accuracy'? known: {metrics}\n"
     "s.yaml:4:11: study.trials: '0' is not allowed here: a whole number from 1 to 10000000\n"
     "s.yaml:5:9: study.seed: '1.5' is not allowed here: a whole number from 0 to 2147483647\n"
     "s.yaml:6:3: unknown key 'timout' in study, did you mean 'timeout'? known keys: name, "
@@ -215,6 +214,9 @@ static const char *const single[][2] = {
     {"data: {path: d}\nstudy: {direction: minimize}\n",
      "s.yaml:2:20: study.direction: accuracy is better when it is larger: maximize is needed, or "
      "leave the key out\n"},
+    {"data: {path: d}\nstudy: {metric: f1_threshold}\n",
+     "s.yaml:2:17: study.metric: f1_threshold is neither better nor worse: one of {metrics} is "
+     "needed\n"},
     {"data: {path: d}\nstudy: {metric: log_loss, direction: maximize}\n",
      "s.yaml:2:38: study.direction: log_loss is better when it is smaller: minimize is needed, or "
      "leave the key out\n"},

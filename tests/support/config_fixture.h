@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hpo/config.h"
+#include "trainer/metric.h"
 
 struct config_fixture {
     struct arena a;
@@ -38,8 +39,18 @@ static inline int config_open(struct config_fixture *f, const char *text)
     return config_open_n(f, text, strlen(text), NULL, 0);
 }
 
-/* A message with "{samplers}", "{pruners}" and "{devices}" replaced by the names of what this build
- * has: one more of them is no reason for a test to fail. */
+static inline const char *config_replace(struct arena *a, const char *text, const char *word,
+                                         const char *names)
+{
+    const char *at = strstr(text, word);
+
+    return at ? arena_printf(a, "%.*s%s%s", (int)(at - text), text, names, at + strlen(word))
+              : text;
+}
+
+/* A message with "{samplers}", "{pruners}", "{devices}" and "{metrics}" (that a trial can be judged
+ * by) replaced by the names of what this build has: one more of them is no reason for a test to
+ * fail. */
 static inline const char *config_expect(struct arena *a, const char *text)
 {
     const struct {
@@ -48,18 +59,20 @@ static inline const char *config_expect(struct arena *a, const char *text)
     } lists[] = {{"{samplers}", (const void *const *)sampler_registry},
                  {"{pruners}", (const void *const *)pruner_registry},
                  {"{devices}", (const void *const *)kn_backend_registry}};
+    const char *metrics = "";
 
     for (size_t i = 0; i < HPO_LEN(lists); i++) {
-        const char *at = strstr(text, lists[i].word), *names = "";
+        const char *names = "";
 
-        if (!at)
-            continue;
         for (const void *const *k = lists[i].registry; *k; k++)
             names = arena_printf(a, "%s%s%s", names, *names ? ", " : "", hpo_plugin_of(*k)->name);
-        text = arena_printf(a, "%.*s%s%s", (int)(at - text), text, names,
-                            at + strlen(lists[i].word));
+        text = config_replace(a, text, lists[i].word, names);
     }
-    return text;
+    for (int i = 0; metric_registry[i]; i++)
+        if (!metric_registry[i]->describes)
+            metrics = arena_printf(a, "%s%s%s", metrics, *metrics ? ", " : "",
+                                   metric_registry[i]->plugin.name);
+    return config_replace(a, text, "{metrics}", metrics);
 }
 
 #endif

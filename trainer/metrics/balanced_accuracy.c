@@ -7,14 +7,9 @@ static double compute(const struct tr_predictions *p)
     int occurring = 0;
 
     for (int c = 0; c < p->classes; c++) {
-        const int64_t *row = p->confusion + (int64_t)c * p->classes;
-        int64_t members = 0;
-
-        for (int j = 0; j < p->classes; j++)
-            members += row[j];
-        if (!members) /* its recall is undefined; scikit-learn leaves the class out */
+        if (!p->members[c]) /* its recall is undefined; scikit-learn leaves the class out */
             continue;
-        sum += (double)row[c] / (double)members;
+        sum += (double)p->confusion[(int64_t)c * p->classes + c] / (double)p->members[c];
         occurring++;
     }
     return sum / occurring;

@@ -9,15 +9,11 @@ static double compute(const struct tr_predictions *p)
 
     for (int c = 0; c < p->classes; c++) {
         int64_t hit = p->confusion[(int64_t)c * p->classes + c];
-        int64_t members = 0, predicted = 0;
+        int64_t both = p->members[c] + p->predicted[c];
 
-        for (int j = 0; j < p->classes; j++) {
-            members += p->confusion[(int64_t)c * p->classes + j];
-            predicted += p->confusion[(int64_t)j * p->classes + c];
-        }
-        if (!members && !predicted)
+        if (!both)
             continue;
-        sum += 2.0 * (double)hit / (double)(members + predicted);
+        sum += 2.0 * (double)hit / (double)both;
         occurring++;
     }
     return sum / occurring;

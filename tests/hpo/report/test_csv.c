@@ -36,8 +36,14 @@ static void fewer(void **state)
     assert_non_null(strstr(rf_print(&f, &report_csv), PARAMS "2,COMPLETE,0.5,"));
     f.r.top = 0;
     rf_view(&f, REPORT_TRIAL, &rf_trials[4]); /* no folds: no columns of them */
+    f.r.n_epochs = 0;
     assert_string_equal(rf_print(&f, &report_csv),
         HEAD PARAMS "4,RUNNING,,,2026-09-21T14:20:00.000Z,,,0,,,0,0,,0.25,adamw,,16,true\r\n");
+    /* Of one trial, the metrics too: means over its folds, at their last epochs so far. */
+    f.r.n_epochs = 3;
+    rf_print(&f, &report_csv);
+    assert_non_null(strstr(str_c(&f.out), "params_mixed,metrics_accuracy,metrics_train_loss\r\n"));
+    assert_non_null(strstr(str_c(&f.out), ",true,0.5,0.00012\r\n"));
     rf_view(&f, REPORT_BEST, NULL);
     assert_string_equal(rf_print(&f, &report_csv), HEAD PARAMS);
     rf_release(&f);

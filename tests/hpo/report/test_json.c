@@ -26,6 +26,8 @@ static void the_best(void **state)
         "{\"step\":1,\"value\":null}],\"curve\":[{\"fold\":0,\"epoch\":0,\"accuracy\":0.5,"
         "\"train_loss\":1.25},{\"fold\":0,\"epoch\":1,\"accuracy\":0.75,\"train_loss\":null},"
         "{\"fold\":1,\"epoch\":0,\"accuracy\":0.25,\"train_loss\":0.00012}],"
+        "\"metrics\":{\"accuracy\":{\"mean\":0.25,\"std\":null,\"folds\":[null,0.25]},"
+        "\"train_loss\":{\"mean\":0.00012,\"std\":null,\"folds\":[null,0.00012]}},"
         "\"yaml\":\"study: {name: cifar10}\\n\"}}\n");
     rf_release(&f);
 }
@@ -132,6 +134,7 @@ static void steps_and_retries(void **state)
     f.r.n_epochs = 1;
     rf_print(&f, &report_json);
     assert_non_null(strstr(str_c(&f.out), "\"curve\":[{\"step\":7,\"fold\":3,\"loss\":0.5}]"));
+    assert_non_null(strstr(str_c(&f.out), "\"metrics\":{},"));
     assert_non_null(strstr(str_c(&f.out), "\"enqueued\":true,\"retry\":2,\"retry_of\":5,"));
     rf_release(&f);
 }

@@ -156,6 +156,11 @@ static void one_trial(void **state)
 "  width           16\n"
 "  mixed           null\n"
 "\n"
+"metrics, at the epoch of each fold that is its last\n"
+"  metric         mean     std  fold 0   fold 1\n"
+"  accuracy     0.5000  0.2500  0.7500   0.2500\n"
+"  train_loss  0.00012               -  0.00012\n"
+"\n"
 "learning curve\n"
 "  fold  epoch  accuracy  train_loss\n"
 "     0      0    0.5000      1.2500\n"
@@ -163,8 +168,39 @@ static void one_trial(void **state)
 "     1      0    0.2500     0.00012\n");
     rf_view(&f, REPORT_TRIAL, &rf_trials[2]);
     assert_non_null(strstr(rf_print(&f, &report_text), "trial 2, COMPLETE, the best one\n"));
+    assert_non_null(strstr(str_c(&f.out), "metrics, at the epoch of each fold that counts\n"));
     rf_view(&f, REPORT_TRIAL, NULL);
     assert_string_equal(rf_print(&f, &report_text), "cifar10 has no such trial\n");
+    rf_release(&f);
+}
+
+/* A network's curve has columns for few metrics; all of them have rows. */
+static void many_metrics(void **state)
+{
+    static const char *const names[] = {"macro_f1", "accuracy", "mcc", "ece", "roc_auc", "log_loss",
+        "f1_micro", "cohen_kappa", "train_loss", "seconds"};
+    static const double values[][10] = {{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9},
+        {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1}};
+    static const struct hpo_epoch_report epochs[] = {
+        {0, 0, 10, names, values[0]}, {0, 2, 10, names, values[1]}, {1, 0, 9, names, values[0]}};
+    struct rf f;
+
+    rf_init(&f, true, ALL);
+    f.study.metric = "mcc";
+    rf_view(&f, REPORT_TRIAL, &rf_trials[2]);
+    f.r.epochs = epochs;
+    f.r.width = 60;
+    rf_print(&f, &report_text);
+    assert_non_null(strstr(str_c(&f.out),
+"metrics, at the epoch of each fold that counts\n"
+"  metric         mean     std  fold 0  fold 1\n"
+"  macro_f1     0.0500  0.0500  0.1000  0.0000\n"));
+    assert_non_null(strstr(str_c(&f.out),
+"  seconds      1.0000          1.0000       -\n"
+"\n"
+"learning curve\n"
+"  fold  epoch     mcc  accuracy  log_loss  train_loss\n"
+"     0      0  0.2000    0.1000    0.5000      0.8000\n"));
     rf_release(&f);
 }
 
@@ -330,7 +366,7 @@ int main(void)
         cmocka_unit_test(the_best_few),
         cmocka_unit_test(a_narrow_terminal),
         cmocka_unit_test(colours),
-        cmocka_unit_test(seeds), cmocka_unit_test(the_best),
+        cmocka_unit_test(seeds), cmocka_unit_test(the_best), cmocka_unit_test(many_metrics),
         cmocka_unit_test(one_trial),
         cmocka_unit_test(nothing_yet),
         cmocka_unit_test(without_a_space),

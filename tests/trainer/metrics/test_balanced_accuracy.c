@@ -5,7 +5,7 @@ extern const struct metric_ops metric_balanced_accuracy;
 static void golden(void **state)
 {
     (void)state;
-    assert_near(golden_metric(&metric_balanced_accuracy), 0.611111111111111, 1e-15);
+    golden_check(&metric_balanced_accuracy);
 }
 
 /* A class that does not occur has no recall and is left out. */
@@ -14,8 +14,8 @@ static void absent_class(void **state)
     const int32_t labels[] = {0, 0, 0, 2}, pred[] = {0, 0, 1, 2};
 
     (void)state;
-    assert_near(metric_of(&metric_balanced_accuracy, 4, 3, labels, pred, NULL),
-                (2.0 / 3 + 1) / 2, 1e-15);
+    assert_near(metric_of(&metric_balanced_accuracy, 4, 3, labels, pred, NULL), (2.0 / 3 + 1) / 2,
+                1e-15);
 }
 
 int main(void)

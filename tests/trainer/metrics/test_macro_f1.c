@@ -5,7 +5,7 @@ extern const struct metric_ops metric_macro_f1;
 static void golden(void **state)
 {
     (void)state;
-    assert_near(golden_metric(&metric_macro_f1), 0.6238095238095239, 1e-15);
+    golden_check(&metric_macro_f1);
 }
 
 /* A class that is never predicted counts with 0; one that neither occurs nor is predicted does not

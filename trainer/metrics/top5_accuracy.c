@@ -1,0 +1,18 @@
+/* sklearn.metrics.top_k_accuracy_score(k=5): the share of images whose class is among the 5 most
+ * probable. With no more classes than that it would always be 1: it does not exist there. */
+#include "trainer/metrics/top_k.h"
+
+static double compute(const struct tr_predictions *p)
+{
+    return top_k_accuracy(p, 5);
+}
+
+const struct metric_ops metric_top5_accuracy = {
+    .plugin =
+        {"top5_accuracy",
+         "share of images whose class is among the 5 most probable (top_k_accuracy_score, k=5)", 0,
+         NULL},
+    .maximize = true,
+    .min_classes = 6,
+    .compute = compute,
+};

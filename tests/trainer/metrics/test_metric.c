@@ -69,7 +69,7 @@ static void many_rows(void **state)
     assert_true(probs && labels);
     for (int i = 0; i < N; i++) {
         for (int c = 0; c < K; c++)
-            probs[i * K + c] = (float)ldexp(hpo_rng_uniform(&rng), -(i % 40));
+            probs[i * K + c] = (float)ldexp(hpo_rng_uniform(&rng), -(i % 140));
         labels[i] = (int32_t)hpo_rng_below(&rng, K);
     }
     assert_int_equal(tr_metric_room_init(&room, N, K, NULL), 0);

@@ -1,5 +1,6 @@
 """Any metric judges a study, all of them are recorded, and a metric of other classes is a mistake."""
 import json
+import sqlite3
 
 from harness import Box, check, equal
 
@@ -44,3 +45,17 @@ check("top3_accuracy is a metric of 4 classes or more" in r.err, "the mistake is
 r = box.hpo("check", two, "--set", "study.metric=f1_threshold").want(2)
 check("neither better nor worse" in r.err, "the mistake is named", r)
 box.hpo("check", two, "--set", "study.metric=f1_at_threshold").want(0)
+
+# A study begun when there were fewer metrics is read, and goes on with all of them.
+few = ("accuracy", "roc_auc", "train_loss", "seconds")
+with sqlite3.connect(box.path("runs", "two", "study.db")) as db:
+    db.execute("DELETE FROM hpo_epochs WHERE metric_id IN (SELECT metric_id FROM hpo_metrics WHERE name NOT IN (?, ?, ?, ?))", few)
+    db.execute("DELETE FROM hpo_metrics WHERE name NOT IN (?, ?, ?, ?)", few)
+db.close()
+equal(recorded("two"), set(few), "recorded before")
+box.hpo("run", two, "--set", "study.trials=4").want(0)
+old, new = (json.loads(box.hpo("report", "two", "--trial", n, "--json").want(0).out) for n in ("0", "3"))
+old, new = (next(v for v in j.values() if isinstance(v, dict) and "curve" in v) for j in (old, new))
+equal(set(old["metrics"]), set(few), "of a trial of before")
+equal(set(new["metrics"]), set(names) - more_only | {"train_loss", "seconds"}, "of a new trial")
+check("accuracy" in box.hpo("report", "two", "--trial", "0").want(0).out, "an old trial is shown")

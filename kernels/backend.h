@@ -38,6 +38,13 @@ struct kn_device_info {
     double memory_total, memory_free; /* bytes; 0: unknown */
 };
 
+/* What a parameter's learning rate and decay are multiplied by, beside what kn_optim says. 1, 1:
+ * the plain case, the same bits as without. lr 0: it is frozen for the time being. Neither it nor
+ * its slots change, and clipping does not count its gradient (PyTorch: requires_grad = False). */
+struct kn_factor {
+    float lr, decay;
+};
+
 /* What may differ between the models of an array. */
 struct kn_hyper {
     float mean[3], std[3]; /* of x in [0, 1]: the network sees (pixel / 255 - mean) / std */
@@ -48,6 +55,9 @@ struct kn_hyper {
     const float *class_weights; /* one a class, copied by set_hyper; NULL: all 1 */
     uint64_t seed;              /* of augmentation and dropout: the study's, not the trial's */
     int fold;
+
+    /* One of net->param each, copied by set_hyper; NULL: all 1, 1. Those of buffers say nothing. */
+    const struct kn_factor *factors;
 };
 
 struct kn_plan_desc {

@@ -49,6 +49,12 @@ int kn_check_hyper(const struct kn_plan *p, const struct kn_hyper *h, struct hpo
         if (!(h->class_weights[c] > 0) || !isfinite(h->class_weights[c]))
             return hpo_fail(err, HPO_ECONFIG, "class %d has the weight %g", c,
                             (double)h->class_weights[c]);
+    for (int i = 0; h->factors && i < p->net->n_params; i++)
+        if (!(h->factors[i].lr >= 0 && h->factors[i].decay >= 0) || !isfinite(h->factors[i].lr) ||
+            !isfinite(h->factors[i].decay))
+            return hpo_fail(err, HPO_ECONFIG, "%s: factors %g on rate and %g on decay",
+                            p->net->param[i].name, (double)h->factors[i].lr,
+                            (double)h->factors[i].decay);
     if (h->augment.crop_padding < 0 || h->augment.crop_padding > 1 << 14)
         return hpo_fail(err, HPO_ECONFIG, "a crop padding of %d", h->augment.crop_padding);
     return HPO_OK;

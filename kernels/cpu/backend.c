@@ -39,6 +39,10 @@ static int set_hyper(struct kn_plan *plan, int model, const struct kn_hyper *h, 
         memcpy(m->weights_room, h->class_weights,
                sizeof(*m->weights_room) * (size_t)plan->net->classes);
     m->hyper.class_weights = m->class_weights;
+    if (h->factors) {
+        memcpy(m->factors_room, h->factors, sizeof(*m->factors_room) * (size_t)plan->net->n_params);
+        m->hyper.factors = m->factors_room;
+    }
     m->version++;
     for (int c = 0; c < 3; c++)
         for (int v = 0; v < 256; v++)

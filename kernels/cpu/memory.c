@@ -217,6 +217,8 @@ size_t cpu_memory_bytes(struct cpu_plan *p, char *base)
         if (p->base.accumulate)
             m->sum = kn_take(base, &at, w, PAGE);
         m->weights_room = kn_take(base, &at, sizeof(float) * (size_t)p->base.net->classes, ALIGN);
+        m->factors_room =
+            kn_take(base, &at, sizeof(*m->factors_room) * (size_t)p->base.net->n_params, ALIGN);
         for (int b = 0; b < 2; b++) {
             m->batch[b].index = kn_take(base, &at, (size_t)p->base.batch * sizeof(int32_t), ALIGN);
             m->batch[b].x = kn_take(base, &at, x, PAGE);

@@ -105,6 +105,8 @@ struct cpu_model {
     struct cpu_batch batch[2];
     int front;       /* the batch that the next train call looks into first */
     double loss_sum; /* of the steps since cpu_set_losses */
+
+    struct kn_factor *factors_room; /* where hyper.factors points, unless it is NULL */
 };
 
 struct cpu_plan;

@@ -20,6 +20,13 @@ static bool is_head(const struct cpu_plan *p, const struct kn_param *q)
     return q->op == p->base.net->n_ops - 1;
 }
 
+static bool is_frozen(const struct cpu_plan *p, const struct cpu_model *m, int param)
+{
+    const struct kn_factor *f = m->hyper.factors;
+
+    return p->base.net->param[param].op < p->freeze || (f && f[param].lr == 0.0f);
+}
+
 static struct part part_of(const struct cpu_plan *p, const struct cpu_model *m, int param)
 {
     const struct kn_param *q = &p->base.net->param[param];
@@ -27,7 +34,7 @@ static struct part part_of(const struct cpu_plan *p, const struct cpu_model *m, 
     struct part part = {.begin = p->param[param].offset, .lr = 1, .decay = 1, .matrix = -1};
 
     part.end = part.begin + (p->param[param].count + 15) / 16 * 16;
-    part.frozen = q->op < p->freeze;
+    part.frozen = is_frozen(p, m, param);
     if (!is_head(p, q) && o->backbone_lr > 0)
         part.lr = o->backbone_lr;
     if (o->keep_vectors && q->n_dims == 1)
@@ -36,6 +43,10 @@ static struct part part_of(const struct cpu_plan *p, const struct cpu_model *m, 
         part.matrix = param;
     else if (o->kind == KN_MUON && o->other_lr > 0)
         part.lr *= o->other_lr;
+    if (m->hyper.factors) {
+        part.lr *= m->hyper.factors[param].lr;
+        part.decay *= m->hyper.factors[param].decay;
+    }
     return part;
 }
 
@@ -185,7 +196,7 @@ static int step_parts(struct cpu_runner *r, struct cpu_model *m, const struct kn
 static void clear_frozen(const struct cpu_plan *p, struct cpu_model *m)
 {
     for (int i = 0; i < p->base.net->n_params; i++)
-        if (p->base.net->param[i].trained && p->base.net->param[i].op < p->freeze)
+        if (p->base.net->param[i].trained && is_frozen(p, m, i))
             memset(m->g + p->param[i].offset, 0, sizeof(float) * p->param[i].count);
 }
 
@@ -204,7 +215,7 @@ int cpu_update(struct cpu_runner *r, struct cpu_model *m, const struct kn_batch 
         each(r, m, TAKE_SUM, 0);
     if (b->momentum > 0)
         kn_optim_set_momentum(&s, &m->hyper.optim, b->momentum, b->step - b->behind);
-    if (p->freeze)
+    if (p->freeze || m->hyper.factors)
         clear_frozen(p, m);
     if (m->hyper.optim.clip > 0) {
         float f = kn_clip_factor(m->hyper.optim.clip, sum_of_squares(r, m->g));

@@ -47,6 +47,8 @@ int cu_check_hyper_support(const struct kn_hyper *h, struct hpo_err *err)
 {
     if (h->class_weights)
         return refuse(err, NULL, "a loss with class weights");
+    if (h->factors)
+        return refuse(err, NULL, "a parameter with a rate of its own");
     if (h->optim.keep_vectors)
         return refuse(err, NULL, "decay that leaves biases alone");
     if (h->optim.clip > 0)

@@ -418,6 +418,109 @@ static void test_freezing(void **s)
     }
 }
 
+/* ---- rates and decays of single parameters ---- */
+
+static struct kn_hyper every_optim(int kind)
+{
+    struct kn_hyper h = plain();
+
+    h.optim = (struct kn_optim){.kind = (enum kn_optim_kind)kind,
+                                .momentum = 0.9f,
+                                .nesterov = 1,
+                                .beta1 = 0.9f,
+                                .beta2 = 0.99f,
+                                .eps = 1e-3f,
+                                .ns_steps = 5,
+                                .weight_decay = 0.5f};
+    return h;
+}
+
+static bool same_floats(const float *a, const float *b, const struct kn_param *p)
+{
+    return !memcmp(a + p->offset, b + p->offset, p->count * sizeof(float));
+}
+
+/* Factors of 1 change no bit. A parameter with others gets, in a first step, what a plan gives it
+ * that has its rate and its decay for everything; with 0 it stays, and so do its slots. */
+static void test_factors(void **s)
+{
+    static const struct kn_factor choice[] = {{1, 1}, {4, 0.25f}, {0.5f, 0}, {0, 1}};
+
+    for (int kind = KN_SGD; kind < KN_N_OPTIMS; kind++) {
+        struct kn_hyper h = every_optim(kind);
+        struct kn_state whole[HPO_LEN(choice)], after;
+        struct kn_factor *factors;
+        struct fixture f;
+
+        open_net(&f, build_mobile, 15, 4);
+        memset(h.rates, 0, sizeof(h.rates));
+        factors = xcalloc((size_t)f.net.n_params, sizeof(*factors));
+        for (size_t c = 0; c < HPO_LEN(choice); c++) {
+            struct kn_hyper one = h;
+
+            one.optim.weight_decay *= choice[c].decay;
+            start(&f, (struct kn_plan_desc){0}, one);
+            step(&f, (struct kn_batch){.index = f.order, .lr = 0.0625f * choice[c].lr});
+            get(&f, &whole[c]);
+        }
+        h.factors = factors;
+        for (int mixed = 0; mixed < 2; mixed++) {
+            for (int i = 0; i < f.net.n_params; i++)
+                factors[i] = choice[mixed ? (size_t)i % HPO_LEN(choice) : 0];
+            start(&f, (struct kn_plan_desc){0}, h);
+            step(&f, (struct kn_batch){.index = f.order, .lr = 0.0625f});
+            get(&f, &after);
+            for (int i = 0; i < f.net.n_params; i++) {
+                const struct kn_param *p = &f.net.param[i];
+                const struct kn_state *want = &whole[mixed ? (size_t)i % HPO_LEN(choice) : 0];
+                bool frozen = mixed && factors[i].lr == 0;
+
+                if (!p->trained)
+                    continue;
+                if (!same_floats(after.weights, frozen ? f.state.weights : want->weights, p))
+                    fail_msg("optimizer %d, %s: not its rate or decay", kind, p->name);
+                for (int k = 0; k < kn_optim_slots(h.optim.kind); k++)
+                    if (!same_floats(after.slots[k], (frozen ? &f.state : want)->slots[k], p))
+                        fail_msg("optimizer %d, %s: slot %d", kind, p->name, k);
+            }
+            drop(&after);
+        }
+        for (size_t c = 0; c < HPO_LEN(choice); c++)
+            drop(&whole[c]);
+        free(factors);
+        close_net(&f);
+    }
+}
+
+/* The gradients that count are as long as the step, whatever the frozen ones are. */
+static void test_factors_clipping(void **s)
+{
+    struct kn_hyper h = plain();
+    struct kn_factor *factors;
+    struct kn_state after;
+    struct fixture f;
+    double length = 0;
+
+    open_net(&f, build_convnet5, 13, 4);
+    factors = xcalloc((size_t)f.net.n_params, sizeof(*factors));
+    for (int i = 0; i < f.net.n_params; i++)
+        factors[i] = (struct kn_factor){(float)(i % 2), 1};
+    h.optim.clip = 0.01f;
+    h.factors = factors;
+    start(&f, (struct kn_plan_desc){0}, h);
+    memset(factors, 0xff, (size_t)f.net.n_params * sizeof(*factors)); /* it has a copy */
+    step(&f, (struct kn_batch){.index = f.order, .lr = 1});
+    get(&f, &after);
+    for (size_t i = 0; i < f.net.n_weights; i++)
+        length += pow((double)after.weights[i] - (double)f.state.weights[i], 2);
+    assert_float_equal(sqrt(length), 0.01, 1e-5);
+    h.factors = factors; /* NaN */
+    assert_int_equal(ops->set_hyper(f.plan, 0, &h, &f.err), HPO_ECONFIG);
+    free(factors);
+    drop(&after);
+    close_net(&f);
+}
+
 /* ---- Muon ---- */
 
 /* (rows, cols) by the book, in double. */
@@ -552,6 +655,7 @@ int main(void)
         cmocka_unit_test(test_accumulation), cmocka_unit_test(test_clipping),
         cmocka_unit_test(test_decay),        cmocka_unit_test(test_averages),
         cmocka_unit_test(test_estimates),    cmocka_unit_test(test_freezing),
+        cmocka_unit_test(test_factors),      cmocka_unit_test(test_factors_clipping),
         cmocka_unit_test(test_muon),         cmocka_unit_test(test_refusals),
     };
 

@@ -35,6 +35,10 @@ static const struct hpo_opt model_options[] = {
         INT, struct tr_model_opts, unfreeze_epoch, "unfreeze_epoch", "0", 0, 100000, 0,
         "with freeze: from this epoch on everything is trained, the optimizer beginning anew; 0 "
         "is never"),
+    HPO_OPT(REAL, struct tr_model_opts, backbone_lr, "backbone_lr", "1.0", 0, 1000,
+            HPO_OPT_MIN_OPEN,
+            "the learning rate of everything before the last layer, as a share of the optimizer's; "
+            "0.1 is usual for fine-tuning"),
     {0},
 };
 

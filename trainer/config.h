@@ -26,6 +26,7 @@ struct tr_model_opts {
     const char *pretrained; /* NULL: begins at random */
     int freeze;             /* enum tr_freeze */
     int unfreeze_epoch;     /* 0: never */
+    double backbone_lr;     /* a factor */
 };
 
 struct tr_optimizer_opts {

@@ -79,6 +79,7 @@ static int set_hyper(struct tr_run *r, int model, const struct tr_member *m, str
     h.optim.keep_vectors = !c->optimizer.decay_bias_norm;
     h.optim.clip = (float)c->optimizer.clip_norm;
     memcpy(h.rates, r->rates, sizeof(h.rates));
+    h.factors = r->factors;
     rc = set_class_weights(r, m, &h, err);
     return rc ? rc : r->plan->ops->set_hyper(r->plan, model, &h, err);
 }

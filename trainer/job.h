@@ -34,6 +34,7 @@ struct tr_run {
     const struct averaging_ops *averaging;
     bool has_momentum; /* that a schedule may change */
     float rates[KN_MAX_RATES];
+    struct kn_factor *factors; /* of the network's parameters; NULL: all 1 */
     int batch, folds, n_metrics;
     int models; /* of the plan; a group has at most as many members, and the rest sits out */
     struct kn_plan *plan;

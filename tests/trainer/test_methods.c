@@ -87,6 +87,7 @@ static void draw(struct fixture *f, uint64_t seed)
     c->optimizer.decay_bias_norm = hpo_rng_below(&rng, 2);
     c->model.freeze = hpo_rng_below(&rng, 2) ? TR_FREEZE_BACKBONE : TR_FREEZE_NONE;
     c->model.unfreeze_epoch = (int)hpo_rng_below(&rng, EPOCHS);
+    c->model.backbone_lr = hpo_rng_below(&rng, 2) ? 0.1 : 1;
     c->seeds = 1 + (int)hpo_rng_below(&rng, 2);
     c->early_stopping.patience = (int)hpo_rng_below(&rng, 3);
     printf("%s, %s, %s, %s, %s, accumulate %d, clip %g, freeze %d until %d, "

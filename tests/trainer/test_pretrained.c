@@ -309,11 +309,42 @@ static void freezes(void **state)
     stop(&f);
 }
 
+/* With next to no rate a backbone hardly moves, but its batch norms see the data; as to the
+ * numbers, kernels' tests have what a factor does. */
+static void slows(void **state)
+{
+    static const double rate[] = {1, 0.1, 1e-9, 1};
+    double loss[HPO_LEN(rate)];
+    struct kn_net net = {0};
+    struct fixture f;
+
+    (void)state;
+    start(&f, "convnet width=4 stages=2");
+    build(&f.t, 3, &net);
+    for (size_t i = 0; i < HPO_LEN(rate); i++) {
+        struct tr_job job = tiny_job(&f.t, TR_FOLD_FIRST);
+        struct tr_result r;
+        bool pruned;
+
+        tiny_clear_dir(&f.t);
+        write_weights(f.path, &net, "", NULL, -1);
+        tiny_forget(&f.t);
+        f.t.config.model.backbone_lr = rate[i];
+        job.run = 1;
+        assert_int_equal(tr_train(f.s, &job, &r, &pruned, NULL), 0);
+        loss[i] = f.t.epoch[3].train_loss;
+    }
+    assert_true(loss[0] == loss[3]);
+    assert_true(loss[0] != loss[1] && loss[1] != loss[2] && loss[0] != loss[2]);
+    kn_net_release(&net);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes), cmocka_unit_test(takes_timm), cmocka_unit_test(refuses),
-        cmocka_unit_test(tells), cmocka_unit_test(freezes),
+        cmocka_unit_test(tells), cmocka_unit_test(freezes),    cmocka_unit_test(slows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

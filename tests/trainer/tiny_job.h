@@ -126,6 +126,7 @@ static inline void tiny_config(struct tiny *t, const char *model, const char *op
     t->config.precision = KN_PRECISION_AUTO;
     t->config.augment = (struct tr_augment_opts){true, 1};
     TINY_PART(t, model, model);
+    t->config.model.backbone_lr = 1;
     t->config.optimizer = (struct tr_optimizer_opts){.decay_bias_norm = true, .accumulate = 1};
     TINY_PART(t, optimizer, optimizer);
     TINY_PART(t, averaging, "none");

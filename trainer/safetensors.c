@@ -156,6 +156,11 @@ static int read_header(struct st_file *f, const cJSON *header, const uint8_t *da
 
         if (!strcmp(j->string, "__metadata__"))
             continue;
+        for (const char *c = j->string; *c; c++)
+            if ((unsigned char)*c < ' ' || *c == 127) /* names are printed */
+                rc = hpo_fail(err, HPO_EFORMAT, "a tensor's name has a control character");
+        if (rc)
+            break;
         t->name = arena_strdup(&f->arena, j->string);
         rc = read_entry(j, data, n, t, &span[f->n], err);
         if (rc)

@@ -106,6 +106,23 @@ static void manifests(void)
     }
 }
 
+static void safetensors(void)
+{
+    static const char header[] =
+        "{\"__metadata__\":{\"format\":\"pt\"},"
+        "\"a.weight\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[0,8]},"
+        "\"b\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[8,16]},"
+        "\"c\":{\"dtype\":\"BF16\",\"shape\":[3],\"data_offsets\":[16,22]},"
+        "\"d\":{\"dtype\":\"F16\",\"shape\":[0],\"data_offsets\":[22,22]}}";
+    uint8_t file[8 + sizeof(header) - 1 + 22] = {0};
+
+    for (int i = 0; i < 8; i++)
+        file[i] = (uint8_t)((sizeof(header) - 1) >> 8 * i);
+    memcpy(file + 8, header, sizeof(header) - 1);
+    put("safetensors", "0.safetensors", file, sizeof(file));
+    put("safetensors", "1.safetensors", file, sizeof(file) - 3);
+}
+
 static void packs(const uint8_t *pixels)
 {
     static const int32_t labels[3] = {0, 1, 1}, groups[3] = {0, 1, 0};
@@ -149,6 +166,7 @@ int main(int argc, char **argv)
     jpegs(p);
     pngs(p);
     manifests();
+    safetensors();
     packs(p);
     free(p);
     return 0;

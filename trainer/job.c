@@ -78,7 +78,8 @@ static void fingerprint(const struct tr_run *r, uint8_t ret[16])
     }
     if (r->pretrained.path)
         str_addn(&s, (const char *)r->pretrained.digest, sizeof(r->pretrained.digest));
-    str_addn(&s, (const char *)job->folds->fold, (size_t)job->folds->n * sizeof(int32_t));
+    str_addn(&s, (const char *)job->folds->fold,
+             (size_t)job->folds->n * (size_t)job->folds->repeats * sizeof(int32_t));
     XXH128_canonicalFromHash(&sum, XXH3_128bits(s.s, s.n));
     memcpy(ret, sum.digest, 16);
     str_release(&s);

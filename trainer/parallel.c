@@ -16,7 +16,7 @@ static bool fits(struct tr_session *s, const struct tr_job *job, const struct kn
     struct kn_plan_desc desc = {
         .net = net,
         .batch = batch,
-        .eval_batch = tr_eval_batch(s->backend, batch, (int)(job->folds->n / job->folds->k)),
+        .eval_batch = tr_eval_batch(s->backend, batch, (int)(job->folds->start[job->run] / job->run)),
         .models = models,
         .threads = 1,
         .precision = (enum kn_precision)job->config->precision,

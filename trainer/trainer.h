@@ -106,11 +106,10 @@ struct tr_fold_result {
 
 struct tr_result {
     int n_folds;
-    struct tr_fold_result fold[64];
+    struct tr_fold_result fold[TR_MAX_FOLDS];
     double value, std; /* mean and population standard deviation (numpy's) over folds */
     double seconds;    /* over every attempt */
 };
-#define TR_MAX_FOLDS 64
 
 /* A device with what is kept from job to job: compiled plans and uploaded data sets. */
 struct tr_session;

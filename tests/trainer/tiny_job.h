@@ -71,7 +71,7 @@ static inline void tiny_init(struct tiny *t, int n, int classes, int side, int k
     t->data.pixel_sums = sums;
     snprintf(t->data.digest, sizeof(t->data.digest), "tiny-%d-%d-%d", n, classes, side);
 
-    t->folds = (struct tr_folds){.k = k, .n = n};
+    t->folds = (struct tr_folds){.k = k, .repeats = 1, .n = n};
     t->folds.fold = ARENA_ARRAY(a, int32_t, n);
     t->folds.index = ARENA_ARRAY(a, int32_t, n);
     t->folds.start = ARENA_ARRAY(a, int64_t, k + 1);

@@ -49,9 +49,12 @@ struct devices_opts { /* devices: */
 };
 
 struct folds_opts { /* data.folds: */
-    int k;
-    bool stratified;
-    int run;      /* -1: all k */
+    int k;          /* of one split; 1: a holdout */
+    bool auto_k;    /* k was left out: a manifest's fold column may say something else */
+    bool stratified, group;
+    int repeats;  /* splits */
+    double valid; /* the share of a holdout; NAN: auto */
+    int run;      /* -1: all */
     int order;    /* enum tr_order */
     int parallel; /* folds of a trial at once; -1: auto */
 };
@@ -102,17 +105,6 @@ void study_config_release(struct study_config *c); /* a zeroed one is valid */
 /* The study as resolved, every default filled in, data.path absolute: a study file again. */
 void study_config_write(const struct study_config *c, struct str *ret);
 
-/* The folds that a trial of a study that trains works on, and the trainings that it makes of them:
- * each fold with every seed of trainer.seeds. Training i is fold i % folds with seed i / folds. */
-static inline int study_folds(const struct study_config *c)
-{
-    return c->folds.run > 0 ? c->folds.run : c->folds.k;
-}
-static inline int study_trainings(const struct study_config *c)
-{
-    return study_folds(c) * c->trainer.seeds;
-}
-
 /* One trial: the base with these values (space->n of them) in place. Allocated in a. image_size may
  * be searched too, so it comes back beside the trainer's part. HPO_ECONFIG when a combination is
  * not allowed. */
@@ -155,6 +147,14 @@ struct pruner study_config_pruner(const struct study_config *c);
  * the data lies; the data set's digest is added by the study. Base values that every trial replaces
  * are left out, and so is an objective that is the default. */
 void study_config_identity(const struct study_config *c, struct str *ret);
+
+/* Folds of a trial: those of all splits; how many of them are trained; and the trainings that come
+ * of it, with trainer.seeds: training i is fold i % folds_run with seed i / folds_run. */
+int study_config_folds(const struct study_config *c);
+int study_config_folds_run(const struct study_config *c);
+int study_config_trainings(const struct study_config *c);
+/* What data.folds.k: auto comes to, in the tree as well. */
+void study_config_set_k(struct study_config *c, int k);
 
 /* Every section that a file can have, in order, offsets into struct study_config: those of hpo/
  * and, under "trainer", those of tr_sections. Ends with path NULL; allocated in a. */

@@ -1,5 +1,6 @@
 /* What involves more than one option of the file, or something outside it. */
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 
 #define MAX_NAME 128
 #define MAX_DEVICES 64
+#define DEFAULT_K 5
 
 /* The node of an option, or the file itself. */
 static const struct yaml_node *place(const struct config_reader *r, const char *path)
@@ -17,7 +19,7 @@ static const struct yaml_node *place(const struct config_reader *r, const char *
     return n ? n : r->root;
 }
 
-static void put_text(struct config_reader *r, const char *path, const char *text)
+static struct yaml_node *put_plain(struct config_reader *r, const char *path, const char *text)
 {
     struct yaml_node *n = yaml_get_path(r->root, path);
 
@@ -28,7 +30,13 @@ static void put_text(struct config_reader *r, const char *path, const char *text
         yaml_put_path(r->a, r->root, path, n);
     }
     n->kind = YAML_SCALAR;
-    n->quoted = yaml_looks_special(text);
+    n->quoted = false;
+    return n;
+}
+
+static void put_text(struct config_reader *r, const char *path, const char *text)
+{
+    put_plain(r, path, text)->quoted = yaml_looks_special(text);
 }
 
 static bool name_char(char c)
@@ -262,6 +270,60 @@ static void check_warm_start(struct config_reader *r)
                        config_show(r->a, from));
 }
 
+static void check_folds(struct config_reader *r)
+{
+    struct folds_opts *f = &r->c->folds;
+    int all;
+
+    f->auto_k = f->k < 0;
+    if (f->auto_k)
+        f->k = DEFAULT_K;
+    all = study_config_folds(r->c);
+    if (f->auto_k && !r->partial && r->objective && r->objective->trains)
+        put_plain(r, "data.folds.k", arena_printf(r->a, "%d", f->k));
+    if (all > TR_MAX_FOLDS)
+        config_mistake(r, place(r, "data.folds.repeats"),
+                       "data.folds.repeats: %d times %d folds are %d, at most %d are allowed",
+                       f->repeats, f->k, all, TR_MAX_FOLDS);
+    if (!isnan(f->valid) && f->k != 1)
+        config_mistake(r, place(r, "data.folds.valid"),
+                       "data.folds.valid: the share of a holdout (k: 1), and k is %d%s", f->k,
+                       f->auto_k ? " when it is left out" : "");
+    if (!f->auto_k && f->run > all) /* what auto means, the data say */
+        config_mistake(r, place(r, "data.folds.run"),
+                       "data.folds.run: %d is more than the %d folds there are", f->run, all);
+    else if (all <= TR_MAX_FOLDS && study_config_trainings(r->c) > TR_MAX_FOLDS)
+        config_mistake(r, place(r, "trainer.seeds"),
+                       "trainer.seeds: %d folds with %d seeds are %d trainings: at most %d are "
+                       "allowed in a trial",
+                       study_config_folds_run(r->c), r->c->trainer.seeds,
+                       study_config_trainings(r->c), TR_MAX_FOLDS);
+}
+
+int study_config_folds(const struct study_config *c)
+{
+    return c->folds.k * c->folds.repeats;
+}
+
+int study_config_folds_run(const struct study_config *c)
+{
+    return c->folds.run > 0 ? c->folds.run : study_config_folds(c);
+}
+
+int study_config_trainings(const struct study_config *c)
+{
+    return study_config_folds_run(c) * c->trainer.seeds;
+}
+
+void study_config_set_k(struct study_config *c, int k)
+{
+    struct yaml_node *n = yaml_get_path(c->tree, "data.folds.k");
+
+    c->folds.k = k;
+    if (n) /* put there when auto was found */
+        n->text = arena_printf(&c->arena, "%d", k);
+}
+
 const struct objective_ops *config_objective(const struct yaml_node *root)
 {
     const struct yaml_node *n = yaml_get(root, "objective"), *type = yaml_get(n, "type");
@@ -274,7 +336,6 @@ const struct objective_ops *config_objective(const struct yaml_node *root)
 
 void config_check_study(struct config_reader *r)
 {
-    const struct folds_opts *f = &r->c->folds;
     const struct yaml_node *space = yaml_get(r->root, "space");
 
     check_name(r);
@@ -285,14 +346,7 @@ void config_check_study(struct config_reader *r)
     resolve(r, "data.cache", &r->c->data.cache);
     resolve_sections(r);
     resolve_objective(r);
-    if (f->run > f->k)
-        config_mistake(r, place(r, "data.folds.run"),
-                       "data.folds.run: %d is more than the %d folds there are", f->run, f->k);
-    else if (study_trainings(r->c) > TR_MAX_FOLDS)
-        config_mistake(r, place(r, "trainer.seeds"),
-                       "trainer.seeds: %d folds with %d seeds are %d trainings: at most %d are "
-                       "allowed in a trial",
-                       study_folds(r->c), r->c->trainer.seeds, study_trainings(r->c), TR_MAX_FOLDS);
+    check_folds(r);
     if (r->objective && !r->objective->trains && !r->partial &&
         (!space || yaml_is_null(space) || (space->kind == YAML_MAP && !space->n)))
         config_mistake(r, space ? space : r->root,

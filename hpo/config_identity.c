@@ -1,4 +1,5 @@
 /* The lines that a resumed study is compared by. */
+#include <math.h>
 #include <string.h>
 
 #include "hpo/config_impl.h"
@@ -53,7 +54,9 @@ static const char *canonical(const struct study_config *c, const char *path, con
                              struct arena *a)
 {
     if (!strcmp(path, "data.folds.run") && c->folds.run < 0)
-        return arena_printf(a, "%d", c->folds.k);
+        return arena_printf(a, "%d", study_config_folds(c));
+    if (!strcmp(path, "data.folds.valid") && c->folds.k == 1 && isnan(c->folds.valid))
+        return "0.2";
     if (text && !strcmp(path, "study.warm_start")) {
         size_t n = strlen(text);
 

@@ -85,12 +85,23 @@ static const struct hpo_opt data_options[] = {
 };
 
 static const struct hpo_opt folds_options[] = {
-    HPO_OPT(INT, struct folds_opts, k, "k", "5", 2, TR_MAX_FOLDS, HPO_OPT_FIXED,
-            "parts that the images are split into; each validates once"),
+    HPO_OPT(INT, struct folds_opts, k, "k", "auto", 1, TR_MAX_FOLDS,
+            HPO_OPT_AUTO | HPO_OPT_FIXED,
+            "parts that the images are split into; each validates once. 1: a holdout, `valid` of the "
+            "images validate. auto: as many as the manifest's column `fold` has, or 5"),
     HPO_OPT(BOOL, struct folds_opts, stratified, "stratified", "true", 0, 0, HPO_OPT_FIXED,
             "every fold has the same share of each class (StratifiedKFold); false: KFold"),
+    HPO_OPT(BOOL, struct folds_opts, group, "group", "false", 0, 0, HPO_OPT_FIXED,
+            "no group of the manifest's column `group` is in two folds (StratifiedGroupKFold, or "
+            "GroupKFold with stratified: false): several pictures of one person, say"),
+    HPO_OPT(INT, struct folds_opts, repeats, "repeats", "1", 1, TR_MAX_FOLDS, HPO_OPT_FIXED,
+            "split so many times, in other ways (RepeatedStratifiedKFold): repeats x k folds, 64 at "
+            "most, the k of the first split first"),
+    HPO_OPT(REAL, struct folds_opts, valid, "valid", "auto", 0, 1,
+            HPO_OPT_AUTO | HPO_OPT_FIXED | HPO_OPT_MIN_OPEN | HPO_OPT_MAX_OPEN,
+            "the share of the images that validates when k is 1; auto: 0.2"),
     HPO_OPT(INT, struct folds_opts, run, "run", "auto", 1, TR_MAX_FOLDS,
-            HPO_OPT_AUTO | HPO_OPT_FIXED, "how many of the k folds are trained; auto: all"),
+            HPO_OPT_AUTO | HPO_OPT_FIXED, "how many of the folds are trained; auto: all"),
     HPO_OPT_WORDS(struct folds_opts, order, "order", "fold_first", "fold_first|epoch_first",
                   HPO_OPT_FIXED, "fold after fold through all epochs, or all folds an epoch each"),
     HPO_OPT(

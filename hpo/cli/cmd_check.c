@@ -29,10 +29,11 @@ static const struct arg table[] = {
 
 /* What a check found out. */
 struct found {
-    const struct study_config *config;
+    struct study_config *config;
     const char *runs;
     struct tr_dataset data;
     struct tr_folds folds;
+    struct tr_audit audit;
     struct device_spec *device;
     int n_devices;
     const char *no_gpu;  /* why devices.use: auto means the CPU; NULL: it does not */
@@ -56,29 +57,28 @@ static int middle_config(const struct study_config *c, struct arena *a, struct t
 /* Of a study that trains: its data, and what a trial costs. */
 static int find_training(struct found *f, struct arena *a, struct hpo_err *err)
 {
-    const struct study_config *c = f->config;
+    struct study_config *c = f->config;
     struct trial_config middle;
     bool whole;
+    int64_t rows = 0;
     int rc = study_data_open(c, &f->data, NULL, NULL, err);
 
     if (!rc)
-        rc = study_data_check(c, &f->data, err);
+        rc = study_data_check(c, &f->data, a, &f->folds, &f->audit, err);
     if (!rc)
         rc = study_space_check(c, &f->data, err);
-    if (!rc)
-        rc = tr_folds_make(&f->folds, f->data.images.labels, f->data.images.n,
-                           f->data.images.classes, c->folds.k, c->folds.stratified,
-                           (uint64_t)c->study.seed, NULL, err);
     if (!rc)
         rc = middle_config(c, a, &middle, err);
     if (!rc)
         rc = tr_pretrained_report(&middle.trainer, &f->data, &f->weights, &whole, err);
     if (!rc)
         rc = tr_cost(f->device[0].backend, &middle.trainer, &f->data, &f->cost, err);
-    if (!rc)
-        f->train_images = (double)f->data.images.n * (c->folds.k - 1) / c->folds.k *
-                          study_trainings(c) * middle.trainer.epochs * (double)f->trials;
-    return rc;
+    if (rc)
+        return rc;
+    for (int i = 0; i < study_config_folds_run(c); i++)
+        rows += f->folds.n - (f->folds.start[i + 1] - f->folds.start[i]);
+    f->train_images = (double)rows * c->trainer.seeds * middle.trainer.epochs * (double)f->trials;
+    return 0;
 }
 
 static int find(struct found *f, struct arena *a, struct hpo_err *err)
@@ -174,11 +174,31 @@ static void print_order(const struct study_config *c, struct str *ret)
     str_addc(ret, '\n');
 }
 
+/* "stratified, no group in two folds, " */
+static void print_split(const struct found *f, struct str *ret)
+{
+    const struct folds_opts *o = &f->config->folds;
+    bool given = f->data.folds != NULL;
+
+    if (given)
+        str_add(ret, "by the column 'fold', ");
+    else
+        str_add(ret, o->stratified ? "stratified, " : "not stratified, ");
+    if (o->k == 1 && !given)
+        str_addf(ret, "%.3g %% of the images validate, ",
+                 100 * (double)f->folds.start[1] / (double)f->folds.n);
+    if (f->folds.repeats > 1)
+        str_addf(ret, "%d splits, ", f->folds.repeats);
+    if (o->group)
+        str_add(ret, "no group in two folds, ");
+}
+
 static void print_training(const struct found *f, struct str *ret)
 {
     const struct study_config *c = f->config;
-    str_addf(ret, "folds      %d of %d trained, %s, ", study_folds(c), c->folds.k,
-             c->folds.stratified ? "stratified" : "not stratified");
+
+    str_addf(ret, "folds      %d of %d trained, ", study_config_folds_run(c), f->folds.k);
+    print_split(f, ret);
     if (c->trainer.seeds > 1)
         str_addf(ret, "with %d seeds each, ", c->trainer.seeds);
     print_order(c, ret);
@@ -255,6 +275,9 @@ static void print_json(const struct found *f, struct str *ret)
         cJSON_AddItemToObject(j, "data", data_json(&f->data, &f->folds));
         if (f->weights.n)
             json_put_string(j, "pretrained", str_c(&f->weights));
+        a = cJSON_AddArrayToObject(j, "warnings");
+        for (int i = 0; i < f->audit.n; i++)
+            cJSON_AddItemToArray(a, cJSON_CreateString(f->audit.note[i]));
         json_put_number(j, "weights", f->cost.weights);
         json_put_number(j, "macs", f->cost.macs);
         json_put_number(j, "bytes", f->cost.bytes);

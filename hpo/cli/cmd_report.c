@@ -115,7 +115,7 @@ static int print(const struct report_args *a, const char *dir, struct arena *are
     history.space = &config.space;
     r.target = config.study.trials;
     r.steps = config.metric < 0;
-    r.folds = study_folds(&config);
+    r.folds = study_config_folds_run(&config);
     r.seeds = config.metric < 0 ? 1 : config.trainer.seeds;
     rc = pick_trial(a, &r, err);
     if (!rc && r.trial) {

@@ -182,6 +182,8 @@ static void on_event(void *arg, const struct run_event *e, const struct run_view
 static int prepare_data(struct session *s, struct str *content, struct hpo_err *err)
 {
     struct tr_dataset data = {0};
+    struct tr_folds folds = {0};
+    struct tr_audit audit;
     int rc;
 
     if (!objective_of(&s->config)->trains)
@@ -189,7 +191,7 @@ static int prepare_data(struct session *s, struct str *content, struct hpo_err *
     rc = study_data_open(&s->config, &data, on_decode, s, err);
 
     if (!rc)
-        rc = study_data_check(&s->config, &data, err);
+        rc = study_data_check(&s->config, &data, &s->arena, &folds, &audit, err);
     if (!rc)
         rc = study_space_check(&s->config, &data, err);
     if (!rc)
@@ -198,6 +200,7 @@ static int prepare_data(struct session *s, struct str *content, struct hpo_err *
         rc = study_content(&s->config, &data, content, err);
     if (!rc)
         s->view.ops->data(&s->view, &data);
+    tr_folds_release(&folds);
     tr_dataset_close(&data);
     return rc;
 }

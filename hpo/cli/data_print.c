@@ -21,8 +21,9 @@ static int64_t *count_folds(const struct tr_dataset *d, const struct tr_folds *f
 {
     int64_t *n = xcalloc((size_t)(d->images.classes * f->k), sizeof(*n));
 
-    for (int64_t i = 0; i < d->images.n; i++)
-        n[d->images.labels[i] * f->k + f->fold[i]]++;
+    for (int k = 0; k < f->k; k++)
+        for (int64_t i = f->start[k]; i < f->start[k + 1]; i++)
+            n[d->images.labels[f->index[i]] * f->k + k]++;
     return n;
 }
 

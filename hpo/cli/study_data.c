@@ -1,13 +1,12 @@
 #include "hpo/cli/study_data.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "hpo/devices.h"
-#include "trainer/data/folds.h"
+#include "hpo/study_folds.h"
 #include "trainer/metric.h"
 #include "trainer/trainer.h"
 
@@ -177,10 +176,10 @@ static int check_metric(const struct study_config *c, int classes, struct hpo_er
     return HPO_ECONFIG;
 }
 
-int study_data_check(const struct study_config *c, const struct tr_dataset *d, struct hpo_err *err)
+int study_data_check(struct study_config *c, const struct tr_dataset *d, struct arena *a,
+                     struct tr_folds *ret, struct tr_audit *ret_audit, struct hpo_err *err)
 {
-    struct tr_folds folds = {0};
-    int thin = -1, members = 0, rc;
+    int members = 0, rc;
 
     for (int i = 0; i < d->images.classes; i++)
         members += d->class_counts[i] > 0;
@@ -189,22 +188,16 @@ int study_data_check(const struct study_config *c, const struct tr_dataset *d, s
                         "%s: all images are of the class '%s': it takes two classes or more",
                         c->data.path, d->images.classes ? d->class_names[0] : "");
     rc = check_metric(c, d->images.classes, err);
+    if (!rc)
+        rc = study_folds_make(c, d, ret, err);
+    if (!rc)
+        rc = study_folds_settle(c, d, err);
     if (rc)
         return rc;
-    if (d->groups)
-        fprintf(stderr,
-                "hpo: the manifest's groups are not used: a group may be split over folds\n");
-    rc = tr_folds_make(&folds, d->images.labels, d->images.n, d->images.classes, c->folds.k,
-                       c->folds.stratified, (uint64_t)c->study.seed, &thin, err);
-    if (rc)
-        hpo_fail_at(err, "%s: data.folds.k", c->file);
-    if (!rc && thin >= 0)
-        fprintf(stderr,
-                "hpo: class '%s' has %" PRId64 " images, fewer than the %d folds: some folds "
-                "validate without it\n",
-                d->class_names[thin], d->class_counts[thin], c->folds.k);
-    tr_folds_release(&folds);
-    return rc;
+    tr_audit(d, ret, c->folds.group, a, ret_audit);
+    for (int i = 0; i < ret_audit->n; i++)
+        fprintf(stderr, "hpo: %s\n", ret_audit->note[i]);
+    return 0;
 }
 
 void study_middle(const struct hpo_space *space, double *ret)

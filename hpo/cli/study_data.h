@@ -3,7 +3,9 @@
 #define HPO_CLI_STUDY_DATA_H
 
 #include "hpo/config.h"
+#include "trainer/data/audit.h"
 #include "trainer/data/dataset.h"
+#include "trainer/data/folds.h"
 
 /* Read a study file; its mistakes are printed on stderr, all of them, and HPO_ECONFIG is returned
  * with an empty message. A missing file, and a space that the sampler cannot search, is HPO_ECONFIG
@@ -36,7 +38,9 @@ int study_content(const struct study_config *c, const struct tr_dataset *d, stru
 int study_weights_check(const struct study_config *c, const struct tr_dataset *d,
                         struct hpo_err *err);
 
-/* Can its folds be made? A class with fewer members than folds is warned about on stderr. */
-int study_data_check(const struct study_config *c, const struct tr_dataset *d, struct hpo_err *err);
+/* Make its folds (data.folds.k: auto is settled by that), and print on stderr what is wrong with
+ * them; *ret_audit, in a, says it too. The caller releases *ret. */
+int study_data_check(struct study_config *c, const struct tr_dataset *d, struct arena *a,
+                     struct tr_folds *ret, struct tr_audit *ret_audit, struct hpo_err *err);
 
 #endif

@@ -69,7 +69,7 @@ void view_result(const struct study *s, const struct hpo_trial *t, struct str *r
 
 const char *view_fold(char *buf, const struct study_config *c, int fold)
 {
-    int folds = study_folds(c);
+    int folds = study_config_folds_run(c);
 
     if (c->trainer.seeds > 1)
         snprintf(buf, VIEW_FOLD, "fold %d seed %d", fold % folds, fold / folds);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "hpo/objective.h"
+#include "hpo/study_folds.h"
 #include "trainer/metric.h"
 
 /* A data set and its folds; more than one only when image_size is searched. */
@@ -36,7 +37,7 @@ static bool epoch_first(const struct study_config *c)
 
 static void steps(const struct study_config *c, int *ret_folds, int *ret_fold_steps)
 {
-    *ret_folds = epoch_first(c) ? 1 : study_trainings(c);
+    *ret_folds = epoch_first(c) ? 1 : study_config_trainings(c);
     *ret_fold_steps = c->max_epochs;
 }
 
@@ -81,8 +82,7 @@ static int open_data(struct objective *o, int image_size, struct hpo_err *err)
 
     d->image_size = image_size;
     if (!rc)
-        rc = tr_folds_make(&d->folds, d->set.images.labels, d->set.images.n, d->set.images.classes,
-                           c->folds.k, c->folds.stratified, (uint64_t)c->study.seed, NULL, err);
+        rc = study_folds_make(c, &d->set, &d->folds, err);
     if (rc) {
         tr_dataset_close(&d->set);
         free(d);
@@ -261,7 +261,7 @@ static int train(struct objective *o, struct training_slot *s, const struct obje
         .config = &t.trainer,
         .data = &d->set,
         .folds = &d->folds,
-        .run = study_folds(c),
+        .run = study_config_folds_run(c),
         .order = (enum tr_order)c->folds.order,
         .seed = (uint64_t)c->study.seed,
         .objective = c->metric,

@@ -34,7 +34,7 @@ int main(int argc, char **argv)
     struct tr_dataset data = {0};
     struct hpo_err err = {0};
     size_t n;
-    int rc, thin;
+    int rc;
 
     if (argc != 7 || !str_to_int(argv[2], &size) || !str_to_int(argv[3], &limit) ||
         !str_to_int(argv[4], &seed) || !str_to_int(argv[5], &k) || size < 8 || size > 1024 ||
@@ -48,8 +48,13 @@ int main(int argc, char **argv)
             .path = argv[1], .image_size = (int)size, .limit = (int)limit, .seed = (uint64_t)seed},
         NULL, NULL, &err);
     rc = rc ? rc
-            : tr_folds_make(&folds, data.images.labels, data.images.n, data.images.classes, (int)k,
-                            true, (uint64_t)seed, &thin, &err);
+            : tr_folds_make(&folds,
+                            &(struct tr_folds_spec){
+                                .k = (int)k, .stratified = true, .seed = (uint64_t)seed},
+                            &(struct tr_folds_of){.labels = data.images.labels,
+                                                  .n = data.images.n,
+                                                  .classes = data.images.classes},
+                            &err);
     n = (size_t)data.images.n;
     rc = rc ? rc : put(argv[6], "pixels", data.images.pixels, n * (size_t)(size * size * 3), &err);
     rc = rc ? rc : put(argv[6], "labels", data.images.labels, n * sizeof(int32_t), &err);

@@ -26,7 +26,9 @@ int main(int argc, char **argv)
     rows = xcalloc((size_t)n, sizeof(*rows));
     for (int i = 0; i < n; i++)
         labels[i] = atoi(argv[5 + i]);
-    if (tr_folds_make(&f, labels, n, atoi(argv[4]), k, true, seed, NULL, NULL))
+    if (tr_folds_make(&f, &(struct tr_folds_spec){.k = k, .stratified = true, .seed = seed},
+                      &(struct tr_folds_of){.labels = labels, .n = n, .classes = atoi(argv[4])},
+                      NULL))
         return 1;
     for (int i = 0; i < n; i++)
         printf("%d ", f.fold[i]);

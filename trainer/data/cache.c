@@ -33,6 +33,10 @@ const char *tr_cache_dir(const char *cache, struct arena *a)
     return arena_strdup(a, ".cache/hpo");
 }
 
+/* Of what is hashed, not of the packed file: the digest of a data set goes into studies, which must
+ * know it again. */
+#define KEY_VERSION 1
+
 /* Every value is hashed with its length or in a fixed one: no two sequences run into each other. */
 static void add(XXH3_state_t *s, const void *bytes, size_t n)
 {
@@ -61,7 +65,7 @@ static XXH3_state_t *begin(const char *what, const struct tr_list *l,
         abort();
     XXH3_128bits_reset(s);
     add_str(s, what);
-    add_int(s, PACK_VERSION);
+    add_int(s, KEY_VERSION);
     add_int(s, (int64_t)tr_image_libraries());
     add_int(s, spec->image_size);
     add_int(s, spec->resize);
@@ -69,8 +73,17 @@ static XXH3_state_t *begin(const char *what, const struct tr_list *l,
     add_int(s, l->n_classes);
     for (int c = 0; c < l->n_classes; c++)
         add_str(s, l->classes[c]);
-    add_int(s, l->has_groups);
+    add_int(s, l->has_groups + 2 * l->has_boxes);
     return s;
+}
+
+/* Sets without boxes keep the keys that they had before there were any. */
+static void add_box(XXH3_state_t *s, const struct tr_list *l, const struct tr_sample *sample)
+{
+    const int32_t box[4] = {sample->box.x, sample->box.y, sample->box.w, sample->box.h};
+
+    if (l->has_boxes)
+        add(s, box, sizeof(box));
 }
 
 static XXH128_canonical_t end(XXH3_state_t *s)
@@ -99,6 +112,8 @@ struct cache_keys cache_keys_of(const struct tr_list *list, const struct file_fa
         const int64_t seen[3] = {f->mtime_ns, f->ctime_ns, f->error};
 
         add(shape, both, sizeof(both));
+        add_box(shape, list, s);
+        add_box(listing, list, s);
         add(listing, both, sizeof(both));
         add(listing, seen, sizeof(seen));
         add_str(listing, s->path);
@@ -119,10 +134,31 @@ void cache_content_key(const struct tr_list *list, const uint8_t (*hash)[16],
     for (int64_t i = 0; i < list->n; i++) {
         add_int(s, list->sample[i].label);
         add_int(s, list->sample[i].group);
+        add_box(s, list, &list->sample[i]);
         add(s, hash[i], 16);
     }
     c = end(s);
     memcpy(ret, c.digest, 16);
+}
+
+void cache_digest(const uint8_t content[16], const int32_t *folds, int64_t n, char ret[33])
+{
+    XXH3_state_t *s;
+    XXH128_canonical_t c;
+
+    if (!folds) {
+        cache_hex(content, ret);
+        return;
+    }
+    s = XXH3_createState();
+    if (!s)
+        abort();
+    XXH3_128bits_reset(s);
+    add_str(s, "folds");
+    add(s, content, 16);
+    add(s, folds, (size_t)n * sizeof(*folds));
+    c = end(s);
+    cache_hex(c.digest, ret);
 }
 
 void cache_hex(const uint8_t key[16], char ret[33])

@@ -2,8 +2,8 @@
  *
  * Two keys. The *listing* key names what stat() sees: the folder, paths, sizes, times, labels,
  * decode parameters; `<listing>.index` in the cache folder holds the content key that it led to.
- * The *content* key names what is in the files: their hashes, labels, class names, groups, decode
- * parameters, library versions. A set that was copied or touched has another listing and the same
+ * The *content* key names what is in the files: their hashes, labels, class names, groups, boxes,
+ * decode parameters, library versions. A set that was copied or touched has another listing and the same
  * content: its files are read and hashed, not decoded. The *shape* (content without the hashes of
  * the files, but with their sizes) is the first part of a packed file's name,
  * `<shape>-<content>.pack`: when no file has it, nothing needs to be hashed before it is decoded.
@@ -31,6 +31,9 @@ struct cache_keys cache_keys_of(const struct tr_list *list, const struct file_fa
 void cache_content_key(const struct tr_list *list, const uint8_t (*hash)[16],
                        const struct tr_data_spec *spec, uint8_t ret[16]);
 
+/* What a study knows a data set by: the content and, if there is such a column, the folds (n of
+ * them, or NULL), which are not packed: other folds need no other file. */
+void cache_digest(const uint8_t content[16], const int32_t *folds, int64_t n, char ret[33]);
 void cache_hex(const uint8_t key[16], char ret[33]);
 const char *cache_pack_path(const char *dir, const struct cache_keys *k, const uint8_t content[16],
                             struct arena *a);

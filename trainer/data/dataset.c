@@ -74,15 +74,25 @@ static int fail_bad(const struct opening *o, const struct pack_bad *bad, int64_t
                     struct hpo_err *err)
 {
     struct mistakes m = {0};
+    int64_t outside = 0;
     char head[128];
     int rc;
 
     snprintf(head, sizeof(head),
              "%lld of %lld images cannot be used (data.on_error: skip leaves %s out):",
              (long long)n, (long long)o->list.n, n == 1 ? "it" : "them");
-    for (int64_t i = 0; i < n; i++)
-        mistakes_add(&m, "%s: %s", o->list.sample[bad[i].index].path, bad[i].reason);
-    rc = mistakes_fail(&m, HPO_EFORMAT, head, err);
+    for (int64_t i = 0; i < n; i++) {
+        const struct tr_sample *s = &o->list.sample[bad[i].index];
+
+        outside += !strncmp(bad[i].reason, TR_BOX_OUTSIDE, strlen(TR_BOX_OUTSIDE));
+        if (o->list.file)
+            mistakes_add(&m, "%s:%lld: %s: %s", o->list.file, (long long)s->line, s->path,
+                         bad[i].reason);
+        else
+            mistakes_add(&m, "%s: %s", s->path, bad[i].reason);
+    }
+    /* A box is something that a person, or a person's script, wrote down. */
+    rc = mistakes_fail(&m, outside == n ? HPO_ECONFIG : HPO_EFORMAT, head, err);
     mistakes_release(&m);
     return rc;
 }
@@ -92,19 +102,25 @@ static void fill(struct opening *o, const struct pack *p, struct tr_dataset *d)
 {
     struct arena *a = &o->list.arena;
     const char **paths = ARENA_ARRAY(a, const char *, p->n);
+    int64_t *lines = ARENA_ARRAY(a, int64_t, p->n);
+    int32_t *folds = o->list.n_folds ? ARENA_ARRAY(a, int32_t, p->n) : NULL;
     int64_t *counts = ARENA_ARRAY(a, int64_t, o->list.n_classes), b = 0, at = 0;
 
     d->bad = ARENA_ARRAY(a, struct tr_bad_image, p->n_bad);
     d->n_bad = (int)p->n_bad;
     for (int64_t i = 0; i < o->list.n; i++) {
-        const char *path = o->list.sample[i].path;
+        const struct tr_sample *s = &o->list.sample[i];
 
         if (b < p->n_bad && p->bad[b].index == i) {
-            d->bad[b] = (struct tr_bad_image){path, arena_strdup(a, p->bad[b].reason)};
+            d->bad[b] =
+                (struct tr_bad_image){s->path, s->line, arena_strdup(a, p->bad[b].reason)};
             b++;
         } else {
             counts[p->labels[at]]++;
-            paths[at++] = path;
+            lines[at] = s->line;
+            if (folds)
+                folds[at] = s->fold;
+            paths[at++] = s->path;
         }
     }
     d->images = (struct kn_images){.pixels = p->pixels,
@@ -116,9 +132,13 @@ static void fill(struct opening *o, const struct pack *p, struct tr_dataset *d)
     d->class_names = o->list.classes;
     d->class_counts = counts;
     d->groups = p->groups;
+    d->group_names = o->list.groups;
+    d->folds = folds;
+    d->n_folds = o->list.n_folds;
     d->paths = paths;
+    d->lines = o->list.file ? lines : NULL;
     d->pixel_sums = p->sums;
-    cache_hex(p->key, d->digest);
+    cache_digest(p->key, folds, p->n, d->digest);
     d->arena = *a;
     o->list = (struct tr_list){0};
 }

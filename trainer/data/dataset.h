@@ -32,6 +32,7 @@ struct tr_data_spec {
 /* One image that could not be used, and why. */
 struct tr_bad_image {
     const char *path;   /* relative to the data folder */
+    int64_t line;       /* of the manifest; 0: class folders */
     const char *reason; /* "is cut off (Premature end of JPEG file)" */
 };
 
@@ -42,10 +43,15 @@ struct tr_dataset {
     const char *const *class_names; /* images.classes of them */
     const int64_t *class_counts;
     const int32_t *groups;      /* (n), or NULL when the manifest has no group column */
+    const char *const *group_names; /* by group */
+    const int32_t *folds;       /* (n), what a fold column says, -1: always trains; or NULL */
+    int n_folds;                /* of the column; 0: there is none */
     const char *const *paths;   /* (n), relative to the data folder */
+    const int64_t *lines;       /* (n), of the manifest; NULL: class folders */
     const uint64_t *pixel_sums; /* (n, 3, 2): sum and sum of squares of each channel's bytes */
-    char digest[33];            /* hex: of the samples' content, labels, order and decode parameters,
-                                   independent of where they lie; what must not change in a study */
+    char digest[33];            /* hex: of the samples' content, labels, boxes, folds, order and
+                                   decode parameters, independent of where they lie; what must not
+                                   change in a study */
     char *cache_file;
     int64_t decoded; /* images decoded by this open: 0 when the cache had them all */
     double decode_seconds;

@@ -147,6 +147,19 @@ struct frame frame_stored(const struct frame *upright, int orientation, int size
     return f;
 }
 
+struct tr_box box_stored(const struct tr_box *upright, int orientation, int w, int h)
+{
+    struct tr_box b = *upright;
+
+    if (orientation_swaps(orientation))
+        b = (struct tr_box){upright->y, upright->x, upright->h, upright->w};
+    if (orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8)
+        b.x = w - b.w - b.x;
+    if (orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7)
+        b.y = h - b.h - b.y;
+    return b;
+}
+
 int orientation_apply(struct tr_decoder *d, uint8_t *square, int size, int orientation,
                       struct hpo_err *err)
 {

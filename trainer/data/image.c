@@ -110,8 +110,27 @@ static int kind_of(const uint8_t *bytes, size_t n, enum kind *ret, struct hpo_er
     return hpo_fail(err, HPO_EFORMAT, "is neither JPEG nor PNG");
 }
 
-int tr_image_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int size,
-                    enum tr_resize resize, uint8_t *ret, struct hpo_err *err)
+int check_box(const struct tr_box *box, int w, int h, struct hpo_err *err)
+{
+    if (box->x < 0 || box->y < 0 || box->w < 1 || box->h < 1 || box->w > w || box->h > h ||
+        box->x > w - box->w || box->y > h - box->h)
+        return hpo_fail(err, HPO_EFORMAT, TR_BOX_OUTSIDE " (x,y,w,h are %d,%d,%d,%d of %d x %d pixels)",
+                        box->x, box->y, box->w, box->h, w, h);
+    return 0;
+}
+
+void crop_rgb(uint8_t *p, int w, const struct tr_box *box)
+{
+    size_t line = (size_t)box->w * 3;
+
+    for (int y = 0; y < box->h; y++)
+        memmove(p + (size_t)y * line,
+                p + ((size_t)(box->y + y) * (size_t)w + (size_t)box->x) * 3, line);
+}
+
+int tr_image_decode_box(struct tr_decoder *d, const uint8_t *bytes, size_t n,
+                        const struct tr_box *box, int size, enum tr_resize resize, uint8_t *ret,
+                        struct hpo_err *err)
 {
     enum kind kind = OTHER;
     int rc;
@@ -119,14 +138,20 @@ int tr_image_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int si
     assert(size >= 1 && size <= TR_IMAGE_MAX_SIZE);
     rc = kind_of(bytes, n, &kind, err);
     if (!rc)
-        rc = kind == JPEG ? jpeg_decode(d, bytes, n, size, resize, ret, err)
-                          : png_decode(d, bytes, n, size, resize, ret, err);
+        rc = kind == JPEG ? jpeg_decode(d, bytes, n, box, size, resize, ret, err)
+                          : png_decode(d, bytes, n, box, size, resize, ret, err);
     if (d->pixel_cap > KEEP_BYTES) {
         free(d->pixel);
         d->pixel = NULL;
         d->pixel_cap = 0;
     }
     return rc;
+}
+
+int tr_image_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int size,
+                    enum tr_resize resize, uint8_t *ret, struct hpo_err *err)
+{
+    return tr_image_decode_box(d, bytes, n, &(struct tr_box){0}, size, resize, ret, err);
 }
 
 int tr_image_size(struct tr_decoder *d, const uint8_t *bytes, size_t n, int *ret_w, int *ret_h,

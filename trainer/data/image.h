@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "trainer/data/dataset.h"
+#include "trainer/data/reader.h"
 
 #define TR_IMAGE_MAX_PIXELS ((int64_t)100 * 1000 * 1000)
 #define TR_IMAGE_MAX_BYTES ((size_t)256 << 20)
@@ -30,6 +31,12 @@ void tr_decoder_free(struct tr_decoder *d);
  * partly written. */
 int tr_image_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int size,
                     enum tr_resize resize, uint8_t *ret, struct hpo_err *err);
+/* The same of a part of the upright image (box->w 0: of all of it), cut out at full scale before it
+ * is resized. HPO_EFORMAT also when the box reaches outside; the reason begins with TR_BOX_OUTSIDE. */
+int tr_image_decode_box(struct tr_decoder *d, const uint8_t *bytes, size_t n,
+                        const struct tr_box *box, int size, enum tr_resize resize, uint8_t *ret,
+                        struct hpo_err *err);
+#define TR_BOX_OUTSIDE "has its box outside"
 /* Width and height after EXIF orientation, without decoding. */
 int tr_image_size(struct tr_decoder *d, const uint8_t *bytes, size_t n, int *ret_w, int *ret_h,
                   struct hpo_err *err);

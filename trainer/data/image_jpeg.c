@@ -156,33 +156,68 @@ static int scale_of(int w, int h, const struct frame *f, int *ret_w, int *ret_h)
     return s.denom;
 }
 
-int jpeg_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int size,
-                enum tr_resize resize, uint8_t *ret, struct hpo_err *err)
-{
-    int w, h, sw, sh, scale, space, rc = header(d, bytes, n, &w, &h, &space, err);
+/* What is decoded, and what becomes of it. */
+struct jpeg_job {
+    int w, h, sw, sh, scale; /* stored, and decoded at 1 / scale */
     struct jpeg_notes notes;
-    struct frame upright, f;
-    bool swap, cmyk;
+    bool cmyk;
+    struct tr_box box; /* stored; w 0: everything */
+    struct frame frame;
+};
+
+static int plan(struct jpeg_job *job, const struct tr_box *box, int size, enum tr_resize resize,
+                struct hpo_err *err)
+{
+    bool swap = orientation_swaps(job->notes.orientation);
+    int w = swap ? job->h : job->w, h = swap ? job->w : job->h; /* upright */
+    struct frame upright;
+
+    job->sw = job->w;
+    job->sh = job->h;
+    job->scale = 1;
+    if (box->w) {
+        int rc = check_box(box, w, h, err);
+
+        if (rc)
+            return rc;
+        job->box = box_stored(box, job->notes.orientation, job->w, job->h);
+        w = box->w;
+        h = box->h;
+    }
+    upright = frame_of(w, h, size, resize);
+    job->frame = frame_stored(&upright, job->notes.orientation, size);
+    if (!box->w) /* of a scaled image the pixels do not end where the box does */
+        job->scale = scale_of(job->w, job->h, &job->frame, &job->sw, &job->sh);
+    return 0;
+}
+
+int jpeg_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, const struct tr_box *box,
+                int size, enum tr_resize resize, uint8_t *ret, struct hpo_err *err)
+{
+    struct jpeg_job j = {0};
+    int space, rc = header(d, bytes, n, &j.w, &j.h, &space, err);
 
     if (rc)
         return rc;
-    notes = jpeg_notes_read(bytes, n);
-    swap = orientation_swaps(notes.orientation);
-    upright = swap ? frame_of(h, w, size, resize) : frame_of(w, h, size, resize);
-    f = frame_stored(&upright, notes.orientation, size);
-    scale = scale_of(w, h, &f, &sw, &sh);
-    cmyk = space == TJCS_CMYK || space == TJCS_YCCK;
-    if (!cmyk && w == size * scale && h == size * scale) {
-        rc = decode_to(d, bytes, n, sw, sh, TJPF_RGB, ret, err);
+    j.notes = jpeg_notes_read(bytes, n);
+    j.cmyk = space == TJCS_CMYK || space == TJCS_YCCK;
+    rc = plan(&j, box, size, resize, err);
+    if (rc)
+        return rc;
+    if (!j.cmyk && !j.box.w && j.w == size * j.scale && j.h == size * j.scale) {
+        rc = decode_to(d, bytes, n, j.sw, j.sh, TJPF_RGB, ret, err);
     } else {
-        rc = decoder_reserve(&d->pixel, &d->pixel_cap, (size_t)sw * (size_t)sh * (cmyk ? 4 : 3),
-                             err);
+        rc = decoder_reserve(&d->pixel, &d->pixel_cap,
+                             (size_t)j.sw * (size_t)j.sh * (j.cmyk ? 4 : 3), err);
         if (!rc)
-            rc = decode_to(d, bytes, n, sw, sh, cmyk ? TJPF_CMYK : TJPF_RGB, d->pixel, err);
-        if (!rc && cmyk)
-            cmyk_to_rgb(d->pixel, (size_t)sw * (size_t)sh, notes.adobe);
+            rc = decode_to(d, bytes, n, j.sw, j.sh, j.cmyk ? TJPF_CMYK : TJPF_RGB, d->pixel, err);
+        if (!rc && j.cmyk)
+            cmyk_to_rgb(d->pixel, (size_t)j.sw * (size_t)j.sh, j.notes.adobe);
+        if (!rc && j.box.w)
+            crop_rgb(d->pixel, j.sw, &j.box);
         if (!rc)
-            rc = resize_rgb(d, d->pixel, w, h, scale, &f, size, ret, err);
+            rc = resize_rgb(d, d->pixel, j.box.w ? j.box.w : j.w, j.box.w ? j.box.h : j.h, j.scale,
+                            &j.frame, size, ret, err);
     }
-    return rc ? rc : orientation_apply(d, ret, size, notes.orientation, err);
+    return rc ? rc : orientation_apply(d, ret, size, j.notes.orientation, err);
 }

@@ -138,12 +138,14 @@ static int fail_job(const struct png_job *job)
     return hpo_fail(job->err, HPO_EFORMAT, "is damaged (%s)", job->what);
 }
 
-int png_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int size,
-               enum tr_resize resize, uint8_t *ret, struct hpo_err *err)
+int png_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, const struct tr_box *box,
+               int size, enum tr_resize resize, uint8_t *ret, struct hpo_err *err)
 {
     struct png_job job = {.d = d, .bytes = bytes, .n = n, .err = err};
     int rc = png_size(bytes, n, &job.w, &job.h, err);
 
+    if (!rc && box->w)
+        rc = check_box(box, job.w, job.h, err);
     if (rc)
         return rc;
     job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
@@ -153,11 +155,14 @@ int png_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int size,
     if (!job.info || run(&job)) {
         rc = fail_job(&job);
     } else {
-        struct frame f = frame_of(job.w, job.h, size, resize);
+        int w = box->w ? box->w : job.w, h = box->w ? box->h : job.h;
+        struct frame f = frame_of(w, h, size, resize);
 
         if (job.channels == 4)
             over_black(d->pixel, (size_t)job.w * (size_t)job.h);
-        rc = resize_rgb(d, d->pixel, job.w, job.h, 1, &f, size, ret, err);
+        if (box->w)
+            crop_rgb(d->pixel, job.w, box);
+        rc = resize_rgb(d, d->pixel, w, h, 1, &f, size, ret, err);
     }
     png_destroy_read_struct(&job.png, &job.info, NULL);
     free(job.row);

@@ -57,14 +57,20 @@ struct frame frame_stored(const struct frame *upright, int orientation, int size
 int orientation_apply(struct tr_decoder *d, uint8_t *square, int size, int orientation,
                       struct hpo_err *err);
 
+/* The box of an upright image as it lies in the stored one, which is w x h. */
+struct tr_box box_stored(const struct tr_box *upright, int orientation, int w, int h);
+
 int check_claim(int64_t w, int64_t h, struct hpo_err *err);
+int check_box(const struct tr_box *box, int w, int h, struct hpo_err *err);
+/* Of an image w pixels wide leave the box alone, (box->h, box->w, 3) at its beginning. */
+void crop_rgb(uint8_t *p, int w, const struct tr_box *box);
 
 int jpeg_size(struct tr_decoder *d, const uint8_t *bytes, size_t n, int *ret_w, int *ret_h,
               struct hpo_err *err);
-int jpeg_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int size,
-                enum tr_resize resize, uint8_t *ret, struct hpo_err *err);
+int jpeg_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, const struct tr_box *box,
+                int size, enum tr_resize resize, uint8_t *ret, struct hpo_err *err);
 int png_size(const uint8_t *bytes, size_t n, int *ret_w, int *ret_h, struct hpo_err *err);
-int png_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, int size,
-               enum tr_resize resize, uint8_t *ret, struct hpo_err *err);
+int png_decode(struct tr_decoder *d, const uint8_t *bytes, size_t n, const struct tr_box *box,
+               int size, enum tr_resize resize, uint8_t *ret, struct hpo_err *err);
 
 #endif

@@ -163,8 +163,8 @@ static int ingest_one(struct worker *w, int64_t i, struct hpo_err *err)
     memcpy(job->hash[i], hash.digest, 16);
     if (!job->pixels)
         return 0;
-    rc = tr_image_decode(w->decoder, w->bytes, n, job->size, job->resize,
-                         job->pixels + (size_t)i * area * 3, err);
+    rc = tr_image_decode_box(w->decoder, w->bytes, n, &job->sample[i].box, job->size, job->resize,
+                             job->pixels + (size_t)i * area * 3, err);
     if (rc == HPO_ENOMEM) {
         hpo_fail_at(err, "%s", job->sample[i].path);
         return rc;

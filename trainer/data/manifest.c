@@ -1,34 +1,32 @@
 #include "trainer/data/manifest.h"
 
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/str.h"
 #include "trainer/data/csv.h"
+#include "trainer/data/folds.h"
+#include "trainer/data/image.h"
 #include "trainer/data/intern.h"
+#include "trainer/data/manifest_path.h"
 #include "trainer/data/mistakes.h"
 
-enum { PATH, LABEL, GROUP, COLUMNS };
-static const char *const column_name[COLUMNS] = {"path", "label", "group"};
+enum { PATH, LABEL, GROUP, FOLD, X, Y, W, H, COLUMNS };
+static const char *const column_name[COLUMNS] = {"path", "label", "group", "fold",
+                                                 "x",    "y",     "w",     "h"};
+#define FIRST_LINE "the first line names the columns: path,label[,group][,fold][,x,y,w,h]"
 
 struct manifest {
-    const char *file, *root;
-    char real_root[PATH_MAX]; /* "" when the root does not exist */
-    int root_fd;
+    const char *file;
+    struct manifest_root root;
     struct csv csv;
     int column[COLUMNS]; /* the field, or -1 */
     int n_columns;
     struct tr_list list;
-    struct intern path, label, group, folder;
-    struct arena scratch; /* of folder */
-    int64_t *line;        /* of each path */
-    bool *folder_inside;  /* of each folder */
-    int64_t cap, folder_cap;
+    struct intern row, label, group; /* row: "x,y,w,h/path", or "/path" without a box */
+    bool fold_seen[TR_MAX_FOLDS];
+    int64_t cap;
     struct mistakes mistakes;
 };
 
@@ -45,7 +43,7 @@ static bool read_header(struct manifest *m)
     if (found == CSV_END)
         c->at = 1;
     if (found != CSV_RECORD) {
-        WRONG(m, "%s; the first line names the columns: path,label[,group]",
+        WRONG(m, "%s; " FIRST_LINE,
               found == CSV_END ? "the file is empty" : c->wrong);
         return false;
     }
@@ -60,7 +58,7 @@ static bool read_header(struct manifest *m)
         if (k == COLUMNS) {
             const char *near = str_nearest(c->field[f], column_name, COLUMNS);
 
-            WRONG(m, "unknown column '%s'%s%s%s; allowed: path, label, group%s",
+            WRONG(m, "unknown column '%s'%s%s%s; allowed: path, label, group, fold, x, y, w, h%s",
                   mistakes_word(word, c->field[f]), near ? ", did you mean '" : "",
                   near ? near : "", near ? "'?" : "",
                   strpbrk(c->field[f], ";\t") ? ", with commas between them" : "");
@@ -72,96 +70,104 @@ static bool read_header(struct manifest *m)
     }
     for (int k = PATH; k <= LABEL; k++)
         if (m->column[k] < 0)
-            WRONG(m, "column '%s' is missing; the first line names the columns: path,label[,group]",
-                  column_name[k]);
+            WRONG(m, "column '%s' is missing; " FIRST_LINE, column_name[k]);
+    for (int k = X; k <= H; k++)
+        if (m->column[k] < 0 && (m->column[X] >= 0 || m->column[Y] >= 0 || m->column[W] >= 0 ||
+                                 m->column[H] >= 0))
+            WRONG(m, "column '%s' is missing: x, y, w and h make a box together", column_name[k]);
     return m->mistakes.n == before;
 }
 
-/* "./a//b.jpg" -> "a/b.jpg", so that one file has one name. NULL, or what is wrong. */
-static const char *clean_path(const char *s, size_t n, char *ret)
+/* -1: an image that always trains. */
+static bool read_fold(struct manifest *m, int32_t *ret)
 {
-    char *to = ret;
+    const char *text = m->csv.field[m->column[FOLD]];
+    char word[MISTAKES_WORD];
+    int64_t fold = -1;
 
-    if (!n)
-        return "the path is empty";
-    if (n > TR_MANIFEST_MAX_PATH)
-        return "the path is longer than 4095 bytes";
-    if (*s == '/')
-        return "an absolute path; paths are relative to the manifest's folder";
-    while (*s) {
-        size_t part = strcspn(s, "/");
-
-        if (part == 2 && s[0] == '.' && s[1] == '.')
-            return "'..' in a path; paths stay in the manifest's folder";
-        if (part && !(part == 1 && *s == '.')) {
-            if (to != ret)
-                *to++ = '/';
-            memcpy(to, s, part);
-            to += part;
-        }
-        s += part + (s[part] == '/');
+    if (*text && (!str_to_int(text, &fold) || fold < -1 || fold >= TR_MAX_FOLDS)) {
+        WRONG(m, "the fold is '%s': allowed is 0 to %d, and -1 or nothing for an image that always "
+              "trains", mistakes_word(word, text), TR_MAX_FOLDS - 1);
+        return false;
     }
-    *to = 0;
-    return to == ret ? "the path names a folder" : NULL;
+    if (fold >= 0)
+        m->fold_seen[fold] = true;
+    *ret = (int32_t)fold;
+    return true;
 }
 
-/* What does not exist does not lead out; that it is missing is found when it is opened. */
-static bool is_inside(const struct manifest *m, const char *path)
-{
-    char full[PATH_MAX + TR_MANIFEST_MAX_PATH + 2], real[PATH_MAX];
-    size_t n = strlen(m->real_root);
-
-    snprintf(full, sizeof(full), "%s/%s", m->real_root, path);
-    if (!realpath(full, real))
-        return true;
-    if (n == 1) /* the root of the file system */
-        return true;
-    return !strncmp(real, m->real_root, n) && (real[n] == '/' || !real[n]);
-}
-
-/* Links are resolved once a folder, and for the files that are links themselves. */
-static bool stays_inside(struct manifest *m, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    struct stat st;
-
-    if (!*m->real_root)
-        return true;
-    if (slash) {
-        bool is_new;
-        int32_t id = intern_get(&m->folder, path, (size_t)(slash - path), &is_new);
-
-        if (id >= m->folder_cap) {
-            m->folder_cap = m->folder_cap ? m->folder_cap * 2 : 64;
-            m->folder_inside = xrealloc(m->folder_inside, (size_t)m->folder_cap * sizeof(bool));
-        }
-        if (is_new)
-            m->folder_inside[id] = is_inside(m, m->folder.name[id]);
-        if (!m->folder_inside[id])
-            return false;
-    }
-    if (fstatat(m->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) || !S_ISLNK(st.st_mode))
-        return true;
-    return is_inside(m, path);
-}
-
-static void add_row(struct manifest *m, const char *path, int32_t label, int32_t group)
+/* Four empty fields: the whole image. */
+static bool read_box(struct manifest *m, struct tr_box *ret)
 {
     char word[MISTAKES_WORD];
-    bool is_new;
-    int32_t id = intern_get(&m->path, path, strlen(path), &is_new);
+    int64_t v[4] = {0};
+    int n = 0;
 
+    for (int i = 0; i < 4; i++)
+        n += m->csv.len[m->column[X + i]] > 0;
+    if (!n)
+        return true;
+    for (int i = 0; i < 4; i++) {
+        const char *text = m->csv.field[m->column[X + i]];
+
+        if (!*text) {
+            WRONG(m, "the box has no %s: x, y, w and h belong together", column_name[X + i]);
+            return false;
+        }
+        if (!str_to_int(text, &v[i])) {
+            WRONG(m, "%s is '%s': a box is in whole pixels", column_name[X + i],
+                  mistakes_word(word, text));
+            return false;
+        }
+    }
+    if (v[2] < 1 || v[3] < 1) {
+        WRONG(m, "the box is empty: its size is %lld x %lld", (long long)v[2], (long long)v[3]);
+        return false;
+    }
+    for (int i = 0; i < 4; i++) {
+        if (v[i] < 0 || v[i] > TR_IMAGE_MAX_SIDE) {
+            WRONG(m, "the box reaches outside of every image: %s is %lld", column_name[X + i],
+                  (long long)v[i]);
+            return false;
+        }
+    }
+    *ret = (struct tr_box){(int32_t)v[0], (int32_t)v[1], (int32_t)v[2], (int32_t)v[3]};
+    return true;
+}
+
+static void add_row(struct manifest *m, const struct tr_sample *sample)
+{
+    char word[MISTAKES_WORD], key[TR_MANIFEST_MAX_PATH + 64];
+    const struct tr_box *b = &sample->box;
+    int head = b->w ? snprintf(key, sizeof(key), "%d,%d,%d,%d", b->x, b->y, b->w, b->h) : 0;
+    bool is_new;
+    int32_t id;
+
+    snprintf(key + head, sizeof(key) - (size_t)head, "/%s", sample->path);
+    id = intern_get(&m->row, key, strlen(key), &is_new);
     if (!is_new) {
-        WRONG(m, "'%s' is already on line %lld", mistakes_word(word, path), (long long)m->line[id]);
+        WRONG(m, "'%s' is already on line %lld%s", mistakes_word(word, sample->path),
+              (long long)m->list.sample[id].line, b->w ? ", with the same box" : "");
         return;
     }
     if (id >= m->cap) {
         m->cap = m->cap ? m->cap * 2 : 256;
-        m->line = xrealloc(m->line, (size_t)m->cap * sizeof(*m->line));
         m->list.sample = xrealloc(m->list.sample, (size_t)m->cap * sizeof(*m->list.sample));
     }
-    m->line[id] = m->csv.at;
-    m->list.sample[id] = (struct tr_sample){m->path.name[id], label, group};
+    m->list.sample[id] = *sample;
+    m->list.sample[id].path = strchr(m->row.name[id], '/') + 1;
+    m->list.has_boxes = m->list.has_boxes || b->w;
+}
+
+/* A label or a group. */
+static bool check_name(struct manifest *m, int column)
+{
+    size_t n = m->csv.len[m->column[column]];
+
+    if (!n || n > TR_MANIFEST_MAX_LABEL)
+        WRONG(m, "the %s %s", column_name[column],
+              n ? "is longer than 256 bytes" : "is empty");
+    return n && n <= TR_MANIFEST_MAX_LABEL;
 }
 
 static void read_row(struct manifest *m)
@@ -169,7 +175,7 @@ static void read_row(struct manifest *m)
     char path[TR_MANIFEST_MAX_PATH + 1], word[MISTAKES_WORD];
     const struct csv *c = &m->csv;
     int label = m->column[LABEL], group = m->column[GROUP];
-    int32_t label_id, group_id = -1;
+    struct tr_sample s = {.path = path, .group = -1, .fold = -1, .line = c->at};
     const char *what;
     bool is_new;
 
@@ -177,27 +183,23 @@ static void read_row(struct manifest *m)
         WRONG(m, "%d fields, the first line names %d columns", c->n_fields, m->n_columns);
         return;
     }
-    what = clean_path(c->field[m->column[PATH]], c->len[m->column[PATH]], path);
+    what = manifest_path_clean(c->field[m->column[PATH]], c->len[m->column[PATH]], path);
     if (what) {
         WRONG(m, "%s: '%s'", what, mistakes_word(word, c->field[m->column[PATH]]));
         return;
     }
-    if (!c->len[label] || c->len[label] > TR_MANIFEST_MAX_LABEL) {
-        WRONG(m, "the label %s", c->len[label] ? "is longer than 256 bytes" : "is empty");
+    if (!check_name(m, LABEL) || (group >= 0 && !check_name(m, GROUP)) ||
+        (m->column[FOLD] >= 0 && !read_fold(m, &s.fold)) ||
+        (m->column[X] >= 0 && !read_box(m, &s.box)))
         return;
-    }
-    if (group >= 0 && (!c->len[group] || c->len[group] > TR_MANIFEST_MAX_LABEL)) {
-        WRONG(m, "the group %s", c->len[group] ? "is longer than 256 bytes" : "is empty");
-        return;
-    }
-    if (!stays_inside(m, path)) {
+    if (!manifest_path_stays(&m->root, path)) {
         WRONG(m, "'%s' is a link that leaves the manifest's folder", mistakes_word(word, path));
         return;
     }
-    label_id = intern_get(&m->label, c->field[label], c->len[label], &is_new);
+    s.label = intern_get(&m->label, c->field[label], c->len[label], &is_new);
     if (group >= 0)
-        group_id = intern_get(&m->group, c->field[group], c->len[group], &is_new);
-    add_row(m, path, label_id, group_id);
+        s.group = intern_get(&m->group, c->field[group], c->len[group], &is_new);
+    add_row(m, &s);
 }
 
 /* false: no point in reading on. */
@@ -219,7 +221,7 @@ static bool read_rows(struct manifest *m)
                   TR_LIST_MAX_CLASSES);
             return false;
         }
-        if (m->path.n > TR_LIST_MAX_SAMPLES) {
+        if (m->row.n > TR_LIST_MAX_SAMPLES) {
             WRONG(m, "more than %d images", TR_LIST_MAX_SAMPLES);
             return false;
         }
@@ -273,7 +275,23 @@ static void sort_classes(struct manifest *m)
     free(c);
 }
 
-static void manifest_init(struct manifest *m, const char *text, size_t n)
+static void check_folds(struct manifest *m)
+{
+    int n = TR_MAX_FOLDS;
+
+    while (n && !m->fold_seen[n - 1])
+        n--;
+    m->list.n_folds = n;
+    if (!n)
+        mistakes_add(&m->mistakes, "%s: column 'fold': no image has a fold, so none would validate",
+                     m->file);
+    for (int k = 0; k < n; k++)
+        if (!m->fold_seen[k])
+            mistakes_add(&m->mistakes, "%s: column 'fold': no image is of fold %d, the last is %d",
+                         m->file, k, n - 1);
+}
+
+static void manifest_init(struct manifest *m, const char *text, size_t n, const char *root)
 {
     if (n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
         text += 3;
@@ -282,52 +300,52 @@ static void manifest_init(struct manifest *m, const char *text, size_t n)
     m->csv =
         (struct csv){.p = text, .end = text + n, .line = 1, .max_record = TR_MANIFEST_MAX_LINE};
     m->csv.buf = xmalloc(TR_MANIFEST_MAX_LINE + 1);
-    m->path.arena = m->label.arena = &m->list.arena;
-    m->group.arena = m->folder.arena = &m->scratch;
-    if (!realpath(m->root, m->real_root))
-        *m->real_root = 0;
-    m->root_fd = open(m->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    m->row.arena = m->label.arena = m->group.arena = &m->list.arena;
+    manifest_root_init(&m->root, root);
 }
 
 static void manifest_release(struct manifest *m)
 {
-    intern_release(&m->path);
+    intern_release(&m->row);
     intern_release(&m->label);
     intern_release(&m->group);
-    intern_release(&m->folder);
-    arena_release(&m->scratch);
+    manifest_root_release(&m->root);
     mistakes_release(&m->mistakes);
     tr_list_release(&m->list);
     free(m->csv.buf);
-    free(m->line);
-    free(m->folder_inside);
-    if (m->root_fd >= 0)
-        close(m->root_fd);
 }
 
 int tr_manifest_parse(const char *text, size_t n, const char *file, const char *root,
                       struct tr_list *ret, struct hpo_err *err)
 {
     struct manifest *m = xcalloc(1, sizeof(*m));
+    struct tr_list *l = &m->list;
     struct tr_sample *sample;
     int rc;
 
     m->file = file;
-    m->root = root;
-    manifest_init(m, text, n);
-    if (read_header(m) && read_rows(m) && !m->path.n && !m->mistakes.n)
-        mistakes_add(&m->mistakes, "%s: lists no images", file);
-    sample = m->list.sample;
-    m->list.sample = NULL;
+    manifest_init(m, text, n, root);
+    if (read_header(m) && read_rows(m) && !m->mistakes.n) {
+        if (!m->row.n)
+            mistakes_add(&m->mistakes, "%s: lists no images", file);
+        else if (m->column[FOLD] >= 0)
+            check_folds(m);
+    }
+    sample = l->sample;
+    l->sample = NULL;
     rc = mistakes_fail(&m->mistakes, HPO_ECONFIG, "", err);
     if (!rc) {
-        m->list.n = m->path.n;
-        m->list.sample = arena_dup(&m->list.arena, sample, (size_t)m->path.n * sizeof(*sample));
-        m->list.root = arena_strdup(&m->list.arena, root);
-        m->list.has_groups = m->column[GROUP] >= 0;
+        l->n = m->row.n;
+        l->sample = arena_dup(&l->arena, sample, (size_t)l->n * sizeof(*sample));
+        l->root = arena_strdup(&l->arena, root);
+        l->file = arena_strdup(&l->arena, file);
+        l->has_groups = m->column[GROUP] >= 0;
+        l->n_groups = m->group.n;
+        l->groups = arena_dup(&l->arena, m->group.name,
+                              (size_t)m->group.n * sizeof(*m->group.name));
         sort_classes(m);
-        *ret = m->list;
-        m->list = (struct tr_list){0};
+        *ret = *l;
+        *l = (struct tr_list){0};
     }
     free(sample);
     manifest_release(m);

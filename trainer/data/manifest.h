@@ -1,9 +1,17 @@
 /* trainer/data/manifest.h - a CSV manifest as text -> samples.
  *
- * RFC 4180 (quotes, CRLF) with a header line that names the columns `path`, `label` and, if there
- * are groups (several pictures of one person), `group`, in any order. Paths are relative to the
- * manifest's folder and stay in it, links included. A UTF-8 byte order mark is skipped. Classes are
- * sorted as numbers when all of them are integers, as bytes otherwise. */
+ * RFC 4180 (quotes, CRLF) with a header line that names the columns, in any order:
+ *
+ *   path, label   an image file, relative to the manifest's folder and in it, links included; what
+ *                 it shows
+ *   group         (optional) what must not be split: a person, a patient, a place
+ *   fold          (optional) the fold that it validates in, from 0; -1 or nothing: it always trains
+ *   x, y, w, h    (optional, together) the part of the image that counts, in whole pixels of the
+ *                 upright one; four empty fields: all of it. Rows may share a file if their boxes
+ *                 differ
+ *
+ * A UTF-8 byte order mark is skipped. Classes are sorted as numbers when all of them are integers,
+ * as bytes otherwise. */
 #ifndef HPO_TRAINER_DATA_MANIFEST_H
 #define HPO_TRAINER_DATA_MANIFEST_H
 

@@ -194,7 +194,8 @@ static int folder_list(const char *path, struct tr_list *ret, struct hpo_err *er
     l.sample = ARENA_ARRAY(&l.arena, struct tr_sample, l.n);
     for (int32_t c = 0; c < l.n_classes; c++)
         for (int64_t i = start[c]; i < start[c + 1]; i++)
-            l.sample[i] = (struct tr_sample){images.item[i], c, -1};
+            l.sample[i] = (struct tr_sample){
+                .path = images.item[i], .label = c, .group = -1, .fold = -1};
     *ret = l;
     l = (struct tr_list){0};
 out:

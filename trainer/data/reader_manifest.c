@@ -1,4 +1,4 @@
-/* A CSV manifest: path,label[,group]; see manifest.h. */
+/* A CSV manifest: path,label[,group][,fold][,x,y,w,h]; see manifest.h. */
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,7 @@ static int manifest_list(const char *path, struct tr_list *ret, struct hpo_err *
 }
 
 const struct reader_ops reader_manifest = {
-    .plugin = {.name = "manifest", .help = "a .csv manifest: path,label[,group]"},
+    .plugin = {.name = "manifest", .help = "a .csv manifest: path,label[,group][,fold][,x,y,w,h]"},
     .accepts = manifest_accepts,
     .list = manifest_list,
 };

@@ -55,6 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (!tr_image_size(decoder, copy, n, &w, &h, NULL) && (int64_t)w * h <= MAX_PIXELS) {
         tr_image_decode(decoder, copy, n, SIZE, TR_RESIZE_CROP, square, NULL);
         tr_image_decode(decoder, copy, n, SIZE, TR_RESIZE_STRETCH, square, NULL);
+        tr_image_decode_box(decoder, copy, n, &(struct tr_box){w / 3, h / 2, (w + 1) / 2, (h + 1) / 2},
+                            SIZE, TR_RESIZE_CROP, square, NULL);
     }
     free(copy);
     return 0;

@@ -95,6 +95,8 @@ static void manifests(void)
         "path,label\na/1.jpg,cat\nb/2.jpg,dog\n",
         "\xef\xbb\xbfgroup,\"path\",label\r\np1,\"a,\"\"b\"\".jpg\",\"two\nlines\"\r\n\r\n",
         "path,label\n1.jpg,10\n2.jpg,-9\n",
+        "label,path,fold,group,h,w,y,x\na,1.jpg,0,p,5,5,0,0\nb,1.jpg,-1,q,5,5,0,1\nb,2.jpg,,q,,,,\n",
+        "path,label,fold,x,y,w,h\na,1,64,-1,2,0,9\nb,2,x,1,2,3\nc,1,2,1.5,,,\n",
         "path,label,group\n../x,1,2\n/x,1,2\nx,,\n\"x\"y,1,2\nx,1\n",
     };
 

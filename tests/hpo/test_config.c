@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -409,6 +410,53 @@ static void test_hostile(void **state)
     config_close(&f);
 }
 
+static void expect_folds_mistake(const char *folds, const char *said)
+{
+    struct config_fixture f = {0};
+    char text[300];
+
+    snprintf(text, sizeof(text), "data: {path: d, folds: %s}\n", folds);
+    assert_int_equal(config_open(&f, text), HPO_ECONFIG);
+    assert_non_null(strstr(str_c(&f.said), said));
+    config_close(&f);
+}
+
+static void test_folds(void **state)
+{
+    struct config_fixture f = {0};
+    struct str text = {0};
+
+    assert_int_equal(config_open(&f, "data: {path: d}\n"), 0);
+    assert_true(f.c.folds.auto_k);
+    assert_int_equal(study_config_folds_run(&f.c), 5);
+    /* What auto comes to is what the study's own file says. */
+    study_config_set_k(&f.c, 3);
+    assert_int_equal(study_config_folds(&f.c), 3);
+    study_config_write(&f.c, &text);
+    assert_non_null(strstr(str_c(&text), "    k: 3\n"));
+    assert_int_equal(config_open(&f, str_c(&text)), 0);
+    assert_false(f.c.folds.auto_k);
+    assert_int_equal(f.c.folds.k, 3);
+    assert_int_equal(config_open(&f, "data: {path: d, folds: {k: 4, repeats: 3, run: 7}}\n"), 0);
+    assert_int_equal(study_config_folds(&f.c), 12);
+    assert_int_equal(study_config_folds_run(&f.c), 7);
+    assert_int_equal(config_open(&f, "data: {path: d, folds: {k: 1, valid: 0.3, repeats: 2}}\n"), 0);
+    assert_int_equal(study_config_folds(&f.c), 2);
+    str_release(&text);
+    config_close(&f);
+    expect_folds_mistake("{k: 8, repeats: 9}",
+                         "s.yaml:1:39: data.folds.repeats: 9 times 8 folds are 72, at most 64 are "
+                         "allowed\n");
+    expect_folds_mistake("{k: 8, valid: 0.1}",
+                         "data.folds.valid: the share of a holdout (k: 1), and k is 8\n");
+    expect_folds_mistake("{valid: 0.1}", "and k is 5 when it is left out\n");
+    expect_folds_mistake("{k: 1, valid: 1}", "above 0 and below 1, or auto");
+    expect_folds_mistake("{k: 2, repeats: 2, run: 5}",
+                         "data.folds.run: 5 is more than the 4 folds there are\n");
+    expect_folds_mistake("{k: 0}", "a whole number from 1 to 64, or auto");
+    expect_folds_mistake("{groups: true}", "did you mean 'group'?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_sets),            cmocka_unit_test(test_bad_sets),
         cmocka_unit_test(test_name_of_file),    cmocka_unit_test(test_read),
         cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_folds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -242,6 +242,8 @@ static const struct {
     {"data.on_error=skip", true},     {"data.folds.k=5", true},
     {"data.folds.run=auto", true},    {"data.folds.stratified=false", true},
     {"data.folds.order=epoch_first", true},
+    {"data.folds.repeats=2", true},   {"data.folds.group=true", true},
+    {"data.folds={k: 1, valid: 0.3}", true},
     {"trainer.model.width=13", true}, {"trainer.model=mlp", true},
     {"trainer.optimizer.weight_decay=0", true},
     {"trainer.augment.flip=false", true},
@@ -280,6 +282,20 @@ static void test_identity(void **state)
     assert_int_equal(config_open(&f, "data: {path: d, folds: {k: 3}}\n"), 0);
     study_config_identity(&f.c, &base);
     assert_int_equal(config_open(&f, "data: {path: d, folds: {k: 3, run: 3}}\n"), 0);
+    study_config_identity(&f.c, &now);
+    assert_string_equal(base.s, now.s);
+    str_clear(&base);
+    str_clear(&now);
+    assert_int_equal(config_open(&f, "data: {path: d, folds: {repeats: 2}}\n"), 0);
+    study_config_identity(&f.c, &base);
+    assert_int_equal(config_open(&f, "data: {path: d, folds: {k: 5, repeats: 2, run: 10}}\n"), 0);
+    study_config_identity(&f.c, &now);
+    assert_string_equal(base.s, now.s);
+    str_clear(&base);
+    str_clear(&now);
+    assert_int_equal(config_open(&f, "data: {path: d, folds: {k: 1}}\n"), 0);
+    study_config_identity(&f.c, &base);
+    assert_int_equal(config_open(&f, "data: {path: d, folds: {k: 1, valid: 0.2}}\n"), 0);
     study_config_identity(&f.c, &now);
     assert_string_equal(base.s, now.s);
     str_release(&base);

@@ -59,22 +59,24 @@ static void add_class(const struct audit *u, const int64_t *valid, int class, in
 {
     int64_t images = u->d->class_counts[class], groups = u->group ? groups_of_class(u, class) : 0;
     char word[MISTAKES_WORD];
-    int n = 0;
+    int n = 0, all = 0;
 
+    for (int k = 0; k < u->f->k; k++)
+        all += valid[k] == missing;
     str_addf(to, "'%s' (%" PRId64 " image%s", mistakes_word(word, u->d->class_names[class]), images,
              images == 1 ? "" : "s");
     if (u->group)
         str_addf(to, " of %" PRId64 " group%s", groups, groups == 1 ? "" : "s");
-    str_add(to, ") in");
+    str_addf(to, ") in fold%s", all == 1 ? "" : "s");
     for (int k = 0; k < u->f->k; k++) {
         if (valid[k] != missing)
             continue;
         if (n < FOLDS_SHOWN)
-            str_addf(to, "%s %d", n ? "," : " fold", k);
+            str_addf(to, "%s %d", n ? "," : "", k);
         n++;
     }
-    if (n > FOLDS_SHOWN)
-        str_addf(to, " and %d more", n - FOLDS_SHOWN);
+    if (all > FOLDS_SHOWN)
+        str_addf(to, " and %d more", all - FOLDS_SHOWN);
 }
 
 /* all: classes that have every image in a fold's validation; else those that have none there. */
@@ -97,8 +99,8 @@ static void look_at_classes(struct audit *u, const int64_t *valid, bool all)
         add_class(u, valid + (int64_t)c * u->f->k, c, missing, &examples);
     }
     if (n)
-        str_addf(&text, "%d class%s %s: %s%s", n, n == 1 ? "" : "es",
-                 all ? "cannot be learnt, for all of it validates"
+        str_addf(&text, "%d class%s %s: %s%s", n, n == 1 ? " is" : "es are",
+                 all ? "validated by a fold that has none to train on"
                      : "missing where a fold validates",
                  str_c(&examples), n > EXAMPLES ? "; ..." : "");
     audit_note(u, &text);

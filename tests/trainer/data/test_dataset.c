@@ -142,6 +142,149 @@ static void test_skipping_keeps_rows_together(void **state)
     tr_dataset_close(&some);
 }
 
+/* A manifest beside the pictures: header, then a row each with what `more` makes of it. */
+static void put_manifest(const struct box *b, char path[700], const char *header,
+                         const char *(*more)(int i, char *buf))
+{
+    static const char *const names[] = {"circle", "cross", "stripes"};
+    char buf[64];
+    FILE *f;
+
+    snprintf(path, 700, "%s/m.csv", b->data);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fprintf(f, "path,label%s\n", header);
+    for (int i = 0; i < N; i++)
+        fprintf(f, "%s/%04d.jpg,%s%s\n", names[i / 12], i % 12, names[i / 12], more(i, buf));
+    fclose(f);
+    nanosleep(&(struct timespec){.tv_nsec = 40000000}, NULL);
+}
+
+static const char *nothing(int i, char *buf)
+{
+    (void)i;
+    (void)buf;
+    return "";
+}
+static const char *a_fold(int i, char *buf)
+{
+    snprintf(buf, 64, ",%d", i % 4 - 1);
+    return buf;
+}
+static const char *other_fold(int i, char *buf)
+{
+    return a_fold(i == 0 ? 5 : i, buf);
+}
+static const char *a_box(int i, char *buf)
+{
+    snprintf(buf, 64, ",%d,1,16,16", i % 4);
+    return buf;
+}
+static const char *other_box(int i, char *buf)
+{
+    return i == 7 ? ",,,," : a_box(i, buf);
+}
+static const char *wrong_box(int i, char *buf)
+{
+    return i == 7 || i == 9 ? ",5,1,16,16" : a_box(i, buf);
+}
+static const char *a_group(int i, char *buf)
+{
+    snprintf(buf, 64, ",person %d", i % 5);
+    return buf;
+}
+
+/* The folds of a column are not in the packed file: other folds decode nothing, and are another
+ * data set all the same. */
+static void test_fold_column(void **state)
+{
+    struct box *b = *state;
+    struct tr_data_spec spec = spec_of(b);
+    struct tr_dataset plain, d, other;
+    char path[700];
+
+    spec.path = path;
+    put_manifest(b, path, "", nothing);
+    plain = open_spec(&spec, N, NULL);
+    assert_null(plain.folds);
+    assert_int_equal(plain.n_folds, 0);
+    assert_int_equal(plain.lines[N - 1], N + 1);
+    put_manifest(b, path, ",fold", a_fold);
+    d = open_spec(&spec, 0, NULL);
+    assert_string_equal(d.cache_file, plain.cache_file);
+    assert_string_not_equal(d.digest, plain.digest);
+    assert_int_equal(d.n_folds, 3);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(d.folds[i], i % 4 - 1);
+    put_manifest(b, path, ",fold", other_fold);
+    other = open_spec(&spec, 0, NULL);
+    assert_string_not_equal(other.digest, d.digest);
+    tr_dataset_close(&other);
+    tr_dataset_close(&d);
+    tr_dataset_close(&plain);
+}
+
+static void test_boxes(void **state)
+{
+    struct box *b = *state;
+    struct tr_data_spec spec = spec_of(b);
+    struct tr_dataset plain = open_spec(&spec, N, NULL), d, other;
+    struct hpo_err err = {0};
+    char path[700];
+
+    spec.path = path;
+    put_manifest(b, path, ",x,y,w,h", a_box);
+    d = open_spec(&spec, N, NULL);
+    assert_memory_not_equal(d.images.pixels, plain.images.pixels, 768);
+    assert_string_not_equal(d.digest, plain.digest);
+    put_manifest(b, path, ",x,y,w,h", other_box); /* one box is part of the key */
+    other = open_spec(&spec, N, NULL);
+    assert_string_not_equal(other.digest, d.digest);
+    assert_memory_equal(other.images.pixels, d.images.pixels, 7 * 768);
+    assert_memory_equal(other.images.pixels + 7 * 768, plain.images.pixels + 7 * 768, 768);
+    tr_dataset_close(&other);
+    other = open_spec(&spec, 0, NULL);
+    tr_dataset_close(&other);
+
+    put_manifest(b, path, ",x,y,w,h", wrong_box);
+    assert_int_equal(tr_dataset_open(&other, &spec, NULL, NULL, &err), HPO_ECONFIG);
+    assert_contains(err.msg, "m.csv:9: circle/0007.jpg: has its box outside (x,y,w,h are 5,1,16,16 "
+                             "of 20 x 20 pixels)");
+    assert_contains(err.msg, "m.csv:11: circle/0009.jpg");
+    spec.on_error = TR_ON_ERROR_SKIP;
+    other = open_spec(&spec, N - 2, NULL);
+    assert_int_equal(other.n_bad, 2);
+    assert_int_equal(other.bad[1].line, 11);
+    assert_int_equal(other.lines[7], 10);
+    tr_dataset_close(&other);
+    spec.on_error = TR_ON_ERROR_FAIL; /* from the cache it is the same mistake */
+    assert_int_equal(tr_dataset_open(&other, &spec, NULL, NULL, &err), HPO_ECONFIG);
+    tr_dataset_close(&d);
+    tr_dataset_close(&plain);
+}
+
+static void test_group_names(void **state)
+{
+    struct box *b = *state;
+    struct tr_data_spec spec = spec_of(b);
+    struct tr_dataset d;
+    char path[700];
+
+    spec.path = path;
+    put_manifest(b, path, ",group", a_group);
+    for (int limit = 0; limit < 20; limit += 19) {
+        spec.limit = limit;
+        d = open_spec(&spec, limit ? limit : N, NULL);
+        for (int i = 0; i < d.images.n; i++) {
+            char buf[64];
+
+            a_group((int)d.lines[i] - 2, buf);
+            assert_string_equal(d.group_names[d.groups[i]], buf + 1);
+        }
+        tr_dataset_close(&d);
+    }
+}
+
 static void test_missing_files(void **state)
 {
     struct box *b = *state;
@@ -288,6 +431,9 @@ int main(void)
         TEST(test_bad_images_fail),
         TEST(test_bad_images_skipped),
         TEST(test_skipping_keeps_rows_together),
+        TEST(test_fold_column),
+        TEST(test_boxes),
+        TEST(test_group_names),
         TEST(test_missing_files),
         TEST(test_all_bad),
         TEST(test_stats),

@@ -46,6 +46,28 @@ static void test_rgb(void **state)
     free(p);
 }
 
+/* A box of the picture's own pixels: nothing is resized. */
+static void test_box(void **state)
+{
+    const int w = SIZE + 9, h = SIZE + 4;
+    const struct tr_box box = {7, 3, SIZE, SIZE};
+    uint8_t *p = noise(w, h, 3, 8), got[SIZE * SIZE * 3];
+    struct bytes b = png_of(p, w * 3, w, h, 8, PNG_COLOR_TYPE_RGB, false, NULL, 0, NULL, 0);
+    struct tr_decoder *d = tr_decoder_new();
+    struct hpo_err err = {0};
+
+    assert_int_equal(tr_image_decode_box(d, b.p, b.n, &box, SIZE, TR_RESIZE_CROP, got, NULL), 0);
+    for (int y = 0; y < SIZE; y++)
+        assert_memory_equal(got + y * SIZE * 3, p + ((y + 3) * w + 7) * 3, SIZE * 3);
+    assert_int_equal(tr_image_decode_box(d, b.p, b.n, &(struct tr_box){10, 3, SIZE, SIZE}, SIZE,
+                                         TR_RESIZE_CROP, got, &err),
+                     HPO_EFORMAT);
+    assert_contains(err.msg, TR_BOX_OUTSIDE);
+    tr_decoder_free(d);
+    bytes_free(&b);
+    free(p);
+}
+
 static void test_16_bit(void **state)
 {
     uint8_t *p = noise(SIZE, SIZE, 6, 2), want[SIZE * SIZE * 3];
@@ -184,7 +206,7 @@ int main(void)
         cmocka_unit_test(test_rgb),         cmocka_unit_test(test_16_bit),
         cmocka_unit_test(test_gray_depths), cmocka_unit_test(test_alpha_over_black),
         cmocka_unit_test(test_palette),     cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_resized),
+        cmocka_unit_test(test_resized),     cmocka_unit_test(test_box),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

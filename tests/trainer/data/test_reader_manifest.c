@@ -58,6 +58,8 @@ static void test_every_form(void **state)
     assert_int_equal(l.sample[0].group, 0);
     assert_int_equal(l.sample[1].group, 1);
     assert_int_equal(l.sample[2].group, 0);
+    assert_int_equal(l.n_groups, 2);
+    assert_string_equal(l.groups[0], "p7");
     tr_list_release(&l);
 }
 
@@ -87,11 +89,72 @@ static void test_header(void **state)
     refuse("path,label,lable\n",
            "unknown column 'lable', did you mean 'label'?; allowed: path, label, group");
     refuse("path,label,split\n", "unknown column 'split'; allowed");
-    refuse("path;label\n", "unknown column 'path;label'; allowed: path, label, group, with commas");
+    refuse("path;label\n", "unknown column 'path;label'; allowed: path, label, group, fold, x, y, w, h, with commas");
     refuse("path,label,path\n", "column 'path' is named twice");
     refuse("a.jpg,3\nb.jpg,4\n", "unknown column 'a.jpg'");
     refuse("path,label,a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s\n", "unknown column 'a'");
     refuse("path,label\n", "m.csv: lists no images");
+    refuse("path,label,x,y,w\na,1,1,1,1\n", "m.csv:1: column 'h' is missing: x, y, w and h make");
+}
+
+static void test_boxes(void **state)
+{
+    struct tr_list l = {0};
+
+    /* One file in several rows, whole and in parts. */
+    parse("h,w,path,label,y,x\n40,30,a.jpg,1,20,10\n40,30,a.jpg,2,20,11\n,,a.jpg,1,,\n"
+          "1,1,b.jpg,1,0,0\n",
+          &l);
+    assert_int_equal(l.n, 4);
+    assert_true(l.has_boxes);
+    assert_string_equal(l.sample[0].path, "a.jpg");
+    assert_memory_equal(&l.sample[0].box, (&(struct tr_box){10, 20, 30, 40}), sizeof(struct tr_box));
+    assert_int_equal(l.sample[1].box.x, 11);
+    assert_int_equal(l.sample[2].box.w, 0);
+    assert_string_equal(l.sample[2].path, "a.jpg");
+    assert_int_equal(l.sample[3].line, 5);
+    assert_string_equal(l.file, "m.csv");
+    tr_list_release(&l);
+    parse("path,label,x,y,w,h\na.jpg,1,,,,\n", &l);
+    assert_false(l.has_boxes);
+    tr_list_release(&l);
+    /* The name of a file may look like anything. */
+    parse("path,label,x,y,w,h\n\"1,2,3,4/a.jpg\",1,,,,\na.jpg,1,1,2,3,4\n", &l);
+    assert_int_equal(l.n, 2);
+    assert_string_equal(l.sample[0].path, "1,2,3,4/a.jpg");
+    tr_list_release(&l);
+
+    refuse("path,label,x,y,w,h\na,1,1,2,3,4\na,2,1,2,3,4\n",
+           "m.csv:3: 'a' is already on line 2, with the same box");
+    refuse("path,label,x,y,w,h\na,1,,,,\na,2,,,,\n", "m.csv:3: 'a' is already on line 2");
+    refuse("path,label,x,y,w,h\na,1,1,2,3,\n", "m.csv:2: the box has no h");
+    refuse("path,label,x,y,w,h\na,1,1,2.5,3,4\n", "m.csv:2: y is '2.5': a box is in whole pixels");
+    refuse("path,label,x,y,w,h\na,1,1,2,0,4\n", "m.csv:2: the box is empty: its size is 0 x 4");
+    refuse("path,label,x,y,w,h\na,1,1,2,3,-4\n", "m.csv:2: the box is empty");
+    refuse("path,label,x,y,w,h\na,1,-1,2,3,4\n",
+           "m.csv:2: the box reaches outside of every image: x is -1");
+    refuse("path,label,x,y,w,h\na,1,1,2,3,9223372036854775807\n", "h is 9223372036854775807");
+}
+
+static void test_fold_column(void **state)
+{
+    struct tr_list l = {0};
+
+    parse("path,label,fold\n1,a,2\n2,a,0\n3,b,-1\n4,b,\n5,b,1\n", &l);
+    assert_int_equal(l.n_folds, 3);
+    assert_int_equal(l.sample[0].fold, 2);
+    assert_int_equal(l.sample[2].fold, -1);
+    assert_int_equal(l.sample[3].fold, -1);
+    tr_list_release(&l);
+    parse("path,label\n1,a\n", &l);
+    assert_int_equal(l.n_folds, 0);
+    tr_list_release(&l);
+    refuse("path,label,fold\n1,a,x\n", "m.csv:2: the fold is 'x': allowed is 0 to 63, and -1");
+    refuse("path,label,fold\n1,a,64\n", "m.csv:2: the fold is '64'");
+    refuse("path,label,fold\n1,a,-2\n", "m.csv:2: the fold is '-2'");
+    refuse("path,label,fold\n1,a,1.0\n", "m.csv:2: the fold is '1.0'");
+    refuse("path,label,fold\n1,a,3\n2,a,0\n", "m.csv: column 'fold': no image is of fold 1, the last");
+    refuse("path,label,fold\n1,a,-1\n2,a,\n", "m.csv: column 'fold': no image has a fold");
 }
 
 static void test_rows(void **state)
@@ -220,7 +283,8 @@ int main(void)
         cmocka_unit_test(test_class_order), cmocka_unit_test(test_header),
         cmocka_unit_test(test_rows),        cmocka_unit_test(test_nul),
         cmocka_unit_test(test_ten_at_once), cmocka_unit_test(test_too_many_labels),
-        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_links),       cmocka_unit_test(test_boxes),
+        cmocka_unit_test(test_fold_column),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

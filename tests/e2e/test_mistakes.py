@@ -18,7 +18,7 @@ sampler: {type: rndom}
 data:
   path: data
   image_sise: 8
-  folds: {k: 1}
+  folds: {k: 0}
 trainer:
   batch_size: 12.5
   optimizer: {type: sgd, lr: -1}
@@ -29,7 +29,7 @@ space:
 """
 # (line, column of the key or value that is wrong, a word of the message)
 expected = [(3, 14, "maximize"), (4, 11, "accuracy"), (5, 11, "1"), (6, 17, "random"), (9, 3, "image_size"),
-            (10, 14, "2"), (12, 15, "12.5"), (13, 30, "-1"), (14, 31, "gamma"), (16, 36, "high"), (17, 3, "width")]
+            (10, 14, "1 to 64"), (12, 15, "12.5"), (13, 30, "-1"), (14, 31, "gamma"), (16, 36, "high"), (17, 3, "width")]
 path = box.write("ten.yaml", text)
 for command in ("run", "check"):
     r = box.hpo(command, path).want(2)

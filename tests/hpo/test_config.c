@@ -240,8 +240,9 @@ static const char *const single[][2] = {
     {"data: {path: d}\npruner: {type: threshold, lower: ~, upper: 0.5}\n", ""},
     {"data: {path: d}\nsampler: bayes\n",
      "s.yaml:2:10: unknown sampler 'bayes'; known: {samplers}\n"},
-    {"data: {path: d, folds: {group: true}}\n",
-     "s.yaml:1:25: unknown key 'group' in data.folds; known keys: k, stratified, run, order, parallel\n"},
+    {"data: {path: d, folds: {purge: true}}\n",
+     "s.yaml:1:25: unknown key 'purge' in data.folds; known keys: k, stratified, group, repeats, "
+     "valid, run, order, parallel\n"},
     {"data: {path: d}\ntrainer: {optimizer: {lr: \"\\e[31m0\"}}\n",
      "s.yaml:2:27: trainer.optimizer.lr: '?[31m0' in quotes is a text: a number from 0 to "
      "1000000000 is needed\n"},
@@ -445,7 +446,7 @@ static void test_folds(void **state)
     str_release(&text);
     config_close(&f);
     expect_folds_mistake("{k: 8, repeats: 9}",
-                         "s.yaml:1:39: data.folds.repeats: 9 times 8 folds are 72, at most 64 are "
+                         "s.yaml:1:40: data.folds.repeats: 9 times 8 folds are 72, at most 64 are "
                          "allowed\n");
     expect_folds_mistake("{k: 8, valid: 0.1}",
                          "data.folds.valid: the share of a holdout (k: 1), and k is 8\n");

@@ -178,6 +178,33 @@ static void look_at_groups(struct audit *u)
     str_release(&examples);
 }
 
+/* Groups of different sizes may be dealt in one way only, whatever the seed. */
+static void look_at_splits(struct audit *u)
+{
+    int per = u->f->k / u->f->repeats, n = 0;
+    struct str text = {0};
+
+    for (int r = 1; r < u->f->repeats; r++) {
+        bool same = false;
+
+        for (int q = 0; q < r && !same; q++) {
+            const int32_t *a = u->f->fold + u->f->n * q, *b = u->f->fold + u->f->n * r;
+            int64_t i = 0;
+
+            while (i < u->f->n && (a[i] < 0 ? -1 : a[i] % per) == (b[i] < 0 ? -1 : b[i] % per))
+                i++;
+            same = i == u->f->n;
+        }
+        n += same;
+    }
+    if (n)
+        str_addf(&text,
+                 "%d of %d splits %s the same folds as one before: the groups can hardly be dealt in "
+                 "another way (data.folds.repeats)",
+                 n, u->f->repeats, n == 1 ? "has" : "have");
+    audit_note(u, &text);
+}
+
 void tr_audit(const struct tr_dataset *d, const struct tr_folds *f, bool group, struct arena *a,
               struct tr_audit *ret)
 {
@@ -189,6 +216,7 @@ void tr_audit(const struct tr_dataset *d, const struct tr_folds *f, bool group, 
     look_at_classes(&u, valid, true);
     if (d->groups)
         look_at_groups(&u);
+    look_at_splits(&u);
     audit_equal(&u);
     free(valid);
 }

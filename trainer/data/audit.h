@@ -6,7 +6,7 @@
 #include "trainer/data/dataset.h"
 #include "trainer/data/folds.h"
 
-#define TR_AUDIT_NOTES 6
+#define TR_AUDIT_NOTES 8
 
 struct tr_audit {
     const char *note[TR_AUDIT_NOTES]; /* a line each, with counts and the first examples */

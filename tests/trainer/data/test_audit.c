@@ -130,10 +130,34 @@ static void test_groups(void **state)
     assert_int_equal(u.n, 1);
     assert_string_equal(u.note[0], "the manifest's groups are not used (data.folds.group: true keeps "
                                    "each in one fold): 2 of 4 are split over folds: 'p0', 'p1'");
-    u = audit(s, "00110011", false);
+    u = audit(s, "00001111", false);
     assert_int_equal(u.n, 1);
     assert_contains(u.note[0], "0 of 4 are split over folds");
-    assert_int_equal(audit(s, "00110011", true).n, 2); /* classes: each fold has all of one */
+    assert_int_equal(audit(s, "00001111", true).n, 0);
+    done(s);
+}
+
+/* Groups of one, two, three and four images: GroupKFold has no choice. */
+static void test_same_splits(void **state)
+{
+    struct set *s = make("abababababab", "012222111333");
+    struct tr_folds_of of = {
+        .labels = s->labels, .n = 12, .classes = 4, .groups = s->groups};
+    struct tr_folds_spec spec = {.k = 2, .repeats = 3, .group = true};
+    struct tr_audit u;
+
+    for (int i = 0; i < 12; i++)
+        s->groups[i] = i < 1 ? 0 : i < 3 ? 1 : i < 7 ? 2 : 3;
+    assert_int_equal(tr_folds_make(&s->f, &spec, &of, NULL), 0);
+    tr_audit(&s->d, &s->f, true, &s->a, &u);
+    assert_string_equal(u.note[u.n - 1],
+                        "2 of 3 splits have the same folds as one before: the groups can hardly be "
+                        "dealt in another way (data.folds.repeats)");
+    tr_folds_release(&s->f);
+    spec.group = false;
+    assert_int_equal(tr_folds_make(&s->f, &spec, &of, NULL), 0);
+    tr_audit(&s->d, &s->f, true, &s->a, &u);
+    assert_null(strstr(u.note[u.n - 1], "splits"));
     done(s);
 }
 
@@ -201,7 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),      cmocka_unit_test(test_classes),
         cmocka_unit_test(test_groups),       cmocka_unit_test(test_equal_images),
-        cmocka_unit_test(test_equal_sums),   cmocka_unit_test(test_examples_in_order),
+        cmocka_unit_test(test_same_splits),  cmocka_unit_test(test_equal_sums),   cmocka_unit_test(test_examples_in_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -346,7 +346,8 @@ void config_check_study(struct config_reader *r)
     resolve(r, "data.cache", &r->c->data.cache);
     resolve_sections(r);
     resolve_objective(r);
-    check_folds(r);
+    if (!r->objective || r->objective->trains)
+        check_folds(r);
     if (r->objective && !r->objective->trains && !r->partial &&
         (!space || yaml_is_null(space) || (space->kind == YAML_MAP && !space->n)))
         config_mistake(r, space ? space : r->root,

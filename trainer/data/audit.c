@@ -112,7 +112,8 @@ struct pair {
     int32_t first, second; /* -2: none yet; second: the first one that differs */
 };
 
-static struct pair *pairs_of_groups(const struct audit *u, const int32_t *value, int64_t *ret_groups)
+static struct pair *pairs_of_groups(const struct audit *u, const int32_t *value,
+                                    int64_t *ret_groups)
 {
     struct pair *p;
     int64_t most = 0;
@@ -198,10 +199,11 @@ static void look_at_splits(struct audit *u)
         n += same;
     }
     if (n)
-        str_addf(&text,
-                 "%d of %d splits %s the same folds as one before: the groups can hardly be dealt in "
-                 "another way (data.folds.repeats)",
-                 n, u->f->repeats, n == 1 ? "has" : "have");
+        str_addf(
+            &text,
+            "%d of %d splits %s the same folds as one before: the groups can hardly be dealt in "
+            "another way (data.folds.repeats)",
+            n, u->f->repeats, n == 1 ? "has" : "have");
     audit_note(u, &text);
 }
 

@@ -92,8 +92,8 @@ static void find(const struct audit *u, struct pairs *folds, struct pairs *label
     struct keyed *k = xmalloc((size_t)u->f->n * sizeof(*k));
 
     for (int32_t i = 0; i < u->f->n; i++)
-        k[i] = (struct keyed){
-            XXH3_64bits(u->d->pixel_sums + (size_t)i * 6, 6 * sizeof(uint64_t)), i, 0};
+        k[i] = (struct keyed){XXH3_64bits(u->d->pixel_sums + (size_t)i * 6, 6 * sizeof(uint64_t)),
+                              i, 0};
     qsort(k, (size_t)u->f->n, sizeof(*k), by_key);
     for (int64_t i = 0, m; i < u->f->n; i += m) {
         m = run_length(k + i, u->f->n - i);

@@ -9,8 +9,7 @@
 void split_shuffle(const struct split *s, const char *purpose, uint64_t what, int32_t *item,
                    int64_t n)
 {
-    struct hpo_rng rng =
-        hpo_rng_for(s->spec->seed, -1, s->repeat ? s->repeat : -1, purpose, what);
+    struct hpo_rng rng = hpo_rng_for(s->spec->seed, -1, s->repeat ? s->repeat : -1, purpose, what);
 
     if (!s->spec->in_order)
         hpo_rng_shuffle(&rng, item, (int)n);
@@ -73,9 +72,10 @@ static int check_enough(const struct tr_folds_spec *spec, const struct tr_folds_
                         parts, spec->k == 1 ? "parts" : "folds", f->groups,
                         spec->k == 1 ? "parts" : "folds");
     if (spec->k > 1 && spec->stratified && most < parts)
-        return hpo_fail(err, HPO_ECONFIG,
-                        "%d stratified folds: the largest class has %lld samples, k may be at most that",
-                        parts, (long long)most);
+        return hpo_fail(
+            err, HPO_ECONFIG,
+            "%d stratified folds: the largest class has %lld samples, k may be at most that", parts,
+            (long long)most);
     return 0;
 }
 
@@ -96,8 +96,8 @@ static int take_given(const struct tr_folds_spec *spec, const struct tr_folds_of
 
         fold[i] = of->given[i];
         if (fold[i] < -1 || fold[i] >= of->n_given)
-            rc = hpo_fail(err, HPO_ECONFIG, "sample %lld is of fold %d, there are %d",
-                          (long long)i, fold[i], of->n_given);
+            rc = hpo_fail(err, HPO_ECONFIG, "sample %lld is of fold %d, there are %d", (long long)i,
+                          fold[i], of->n_given);
         else if (group && *group != -2 && *group != fold[i])
             rc = hpo_fail(err, HPO_ECONFIG,
                           "the fold column splits a group: sample %lld is of fold %d, another one "

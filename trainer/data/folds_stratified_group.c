@@ -3,8 +3,8 @@
  * Groups go in order of the standard deviation of their class counts, the largest first; each goes
  * to the fold with which the shares of the classes stay most even over the folds (the mean over the
  * classes of the standard deviation over the folds), of folds that are equally good to the one with
- * the fewest samples. What is a tie depends on rounding, so sums are added up in numpy's order; only
- * what a group changes is computed anew. */
+ * the fewest samples. What is a tie depends on rounding, so sums are added up in numpy's order;
+ * only what a group changes is computed anew. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -99,8 +99,7 @@ static int best_part(struct greedy *g, int group)
         double value;
 
         for (int64_t m = g->start[group]; m < g->start[group + 1]; m++)
-            g->trial[g->member[m].class] =
-                std_over_parts(g, g->member[m].class, p, g->member[m].n);
+            g->trial[g->member[m].class] = std_over_parts(g, g->member[m].class, p, g->member[m].n);
         value = sum(g->trial, g->classes) / g->classes;
         if (value < best_value ||
             (close_to(value, best_value) && g->in_part[p] * g->s->scale[p] < best_size)) {

@@ -114,8 +114,9 @@ int check_box(const struct tr_box *box, int w, int h, struct hpo_err *err)
 {
     if (box->x < 0 || box->y < 0 || box->w < 1 || box->h < 1 || box->w > w || box->h > h ||
         box->x > w - box->w || box->y > h - box->h)
-        return hpo_fail(err, HPO_EFORMAT, TR_BOX_OUTSIDE " (x,y,w,h are %d,%d,%d,%d of %d x %d pixels)",
-                        box->x, box->y, box->w, box->h, w, h);
+        return hpo_fail(err, HPO_EFORMAT,
+                        TR_BOX_OUTSIDE " (x,y,w,h are %d,%d,%d,%d of %d x %d pixels)", box->x,
+                        box->y, box->w, box->h, w, h);
     return 0;
 }
 
@@ -124,8 +125,8 @@ void crop_rgb(uint8_t *p, int w, const struct tr_box *box)
     size_t line = (size_t)box->w * 3;
 
     for (int y = 0; y < box->h; y++)
-        memmove(p + (size_t)y * line,
-                p + ((size_t)(box->y + y) * (size_t)w + (size_t)box->x) * 3, line);
+        memmove(p + (size_t)y * line, p + ((size_t)(box->y + y) * (size_t)w + (size_t)box->x) * 3,
+                line);
 }
 
 int tr_image_decode_box(struct tr_decoder *d, const uint8_t *bytes, size_t n,

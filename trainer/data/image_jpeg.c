@@ -47,9 +47,9 @@ static bool is_harmless_in_the_header(const struct complaint *c)
             strstr(c->what, "unknown JFIF revision"));
 }
 
-/* A Huffman code has at least one bit, and each 8 x 8 block of the luminance takes one: 1/512 byte a
- * pixel. A large claim over less than half of that is cut off for certain, and would cost gigabytes
- * to find out (a progressive file's coefficients are all held at once). */
+/* A Huffman code has at least one bit, and each 8 x 8 block of the luminance takes one: 1/512 byte
+ * a pixel. A large claim over less than half of that is cut off for certain, and would cost
+ * gigabytes to find out (a progressive file's coefficients are all held at once). */
 #define LARGE_CLAIM ((int64_t)4 * 1000 * 1000)
 
 static int check_bytes(int w, int h, size_t n, struct hpo_err *err)
@@ -58,7 +58,8 @@ static int check_bytes(int w, int h, size_t n, struct hpo_err *err)
 
     if (pixels <= LARGE_CLAIM || (int64_t)n >= pixels / 1024)
         return 0;
-    return hpo_fail(err, HPO_EFORMAT, "is cut off (it claims %d x %d pixels in %zu bytes)", w, h, n);
+    return hpo_fail(err, HPO_EFORMAT, "is cut off (it claims %d x %d pixels in %zu bytes)", w, h,
+                    n);
 }
 
 static int header(struct tr_decoder *d, const uint8_t *bytes, size_t n, int *ret_w, int *ret_h,
@@ -73,8 +74,8 @@ static int header(struct tr_decoder *d, const uint8_t *bytes, size_t n, int *ret
         struct complaint c = complaint_of(d->tj);
 
         rc = fail_decode(&c, err);
-        /* A header that ends in the middle leaves the handle in the middle of it: the next image would
-         * be read as its rest. */
+        /* A header that ends in the middle leaves the handle in the middle of it: the next image
+         * would be read as its rest. */
         tjDestroy(d->tj);
         d->tj = tjInitDecompress();
         return d->tj ? rc : hpo_fail(err, HPO_ENOMEM, "there is no memory for a decoder");

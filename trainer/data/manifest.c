@@ -43,8 +43,7 @@ static bool read_header(struct manifest *m)
     if (found == CSV_END)
         c->at = 1;
     if (found != CSV_RECORD) {
-        WRONG(m, "%s; " FIRST_LINE,
-              found == CSV_END ? "the file is empty" : c->wrong);
+        WRONG(m, "%s; " FIRST_LINE, found == CSV_END ? "the file is empty" : c->wrong);
         return false;
     }
     m->n_columns = c->n_fields;
@@ -72,8 +71,8 @@ static bool read_header(struct manifest *m)
         if (m->column[k] < 0)
             WRONG(m, "column '%s' is missing; " FIRST_LINE, column_name[k]);
     for (int k = X; k <= H; k++)
-        if (m->column[k] < 0 && (m->column[X] >= 0 || m->column[Y] >= 0 || m->column[W] >= 0 ||
-                                 m->column[H] >= 0))
+        if (m->column[k] < 0 &&
+            (m->column[X] >= 0 || m->column[Y] >= 0 || m->column[W] >= 0 || m->column[H] >= 0))
             WRONG(m, "column '%s' is missing: x, y, w and h make a box together", column_name[k]);
     return m->mistakes.n == before;
 }
@@ -86,8 +85,10 @@ static bool read_fold(struct manifest *m, int32_t *ret)
     int64_t fold = -1;
 
     if (*text && (!str_to_int(text, &fold) || fold < -1 || fold >= TR_MAX_FOLDS)) {
-        WRONG(m, "the fold is '%s': allowed is 0 to %d, and -1 or nothing for an image that always "
-              "trains", mistakes_word(word, text), TR_MAX_FOLDS - 1);
+        WRONG(m,
+              "the fold is '%s': allowed is 0 to %d, and -1 or nothing for an image that always "
+              "trains",
+              mistakes_word(word, text), TR_MAX_FOLDS - 1);
         return false;
     }
     if (fold >= 0)
@@ -165,8 +166,7 @@ static bool check_name(struct manifest *m, int column)
     size_t n = m->csv.len[m->column[column]];
 
     if (!n || n > TR_MANIFEST_MAX_LABEL)
-        WRONG(m, "the %s %s", column_name[column],
-              n ? "is longer than 256 bytes" : "is empty");
+        WRONG(m, "the %s %s", column_name[column], n ? "is longer than 256 bytes" : "is empty");
     return n && n <= TR_MANIFEST_MAX_LABEL;
 }
 
@@ -341,8 +341,8 @@ int tr_manifest_parse(const char *text, size_t n, const char *file, const char *
         l->file = arena_strdup(&l->arena, file);
         l->has_groups = m->column[GROUP] >= 0;
         l->n_groups = m->group.n;
-        l->groups = arena_dup(&l->arena, m->group.name,
-                              (size_t)m->group.n * sizeof(*m->group.name));
+        l->groups =
+            arena_dup(&l->arena, m->group.name, (size_t)m->group.n * sizeof(*m->group.name));
         sort_classes(m);
         *ret = *l;
         *l = (struct tr_list){0};

@@ -8,8 +8,8 @@
 #include "trainer/data/intern.h"
 
 struct manifest_root {
-    char real[PATH_MAX]; /* "" when the folder does not exist */
     int fd;
+    char real[PATH_MAX]; /* "" when the folder does not exist */
     struct intern folder;
     struct arena scratch; /* of folder */
     bool *inside;         /* of each folder: what was found out */

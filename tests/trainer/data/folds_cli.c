@@ -1,5 +1,6 @@
-/* For parity_folds.py: "k repeats valid stratified group in_order seed n", n labels and, with group,
- * n groups in; a line of folds each out (of all splits, one after the other), or the word "refused".
+/* For parity_folds.py: "k repeats valid stratified group in_order seed n", n labels and, with
+ * group, n groups in; a line of folds each out (of all splits, one after the other), or the word
+ * "refused".
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -71,8 +71,7 @@ static struct tr_audit audit(struct set *s, const char *folds, bool group)
     struct tr_audit ret;
     struct hpo_err err = {0};
     int32_t given[MOST];
-    struct tr_folds_of of = {
-        .labels = s->labels, .n = s->d.images.n, .classes = 4, .given = given};
+    struct tr_folds_of of = {.labels = s->labels, .n = s->d.images.n, .classes = 4, .given = given};
 
     for (int i = 0; i < s->d.images.n; i++) {
         given[i] = folds[i] == '-' ? -1 : folds[i] - '0';
@@ -106,8 +105,8 @@ static void test_classes(void **state)
     struct tr_audit u = audit(s, "01201211", false);
 
     assert_int_equal(u.n, 2);
-    assert_string_equal(u.note[0],
-                        "1 class is missing where a fold validates: 'rare' (2 images) in folds 0, 2");
+    assert_string_equal(
+        u.note[0], "1 class is missing where a fold validates: 'rare' (2 images) in folds 0, 2");
     assert_string_equal(
         u.note[1],
         "1 class is validated by a fold that has none to train on: 'rare' (2 images) in fold 1");
@@ -115,10 +114,11 @@ static void test_classes(void **state)
     s = make("aaabbbcd", "00112234");
     u = audit(s, "01201202", true);
     assert_int_equal(u.n, 3);
-    assert_string_equal(u.note[0],
-                        "2 classes are missing where a fold validates: 'rare' (1 image of 1 group) in "
-                        "folds 1, 2; 'odd?' (1 image of 1 group) in folds 0, 1");
-    assert_string_equal(u.note[2], "1 of 5 groups have images of several labels: 'p1' ('cat', 'dog')");
+    assert_string_equal(
+        u.note[0], "2 classes are missing where a fold validates: 'rare' (1 image of 1 group) in "
+                   "folds 1, 2; 'odd?' (1 image of 1 group) in folds 0, 1");
+    assert_string_equal(u.note[2],
+                        "1 of 5 groups have images of several labels: 'p1' ('cat', 'dog')");
     done(s);
 }
 
@@ -128,8 +128,9 @@ static void test_groups(void **state)
     struct tr_audit u = audit(s, "01010011", false);
 
     assert_int_equal(u.n, 1);
-    assert_string_equal(u.note[0], "the manifest's groups are not used (data.folds.group: true keeps "
-                                   "each in one fold): 2 of 4 are split over folds: 'p0', 'p1'");
+    assert_string_equal(u.note[0],
+                        "the manifest's groups are not used (data.folds.group: true keeps "
+                        "each in one fold): 2 of 4 are split over folds: 'p0', 'p1'");
     u = audit(s, "00001111", false);
     assert_int_equal(u.n, 1);
     assert_contains(u.note[0], "0 of 4 are split over folds");
@@ -141,8 +142,7 @@ static void test_groups(void **state)
 static void test_same_splits(void **state)
 {
     struct set *s = make("abababababab", "012222111333");
-    struct tr_folds_of of = {
-        .labels = s->labels, .n = 12, .classes = 4, .groups = s->groups};
+    struct tr_folds_of of = {.labels = s->labels, .n = 12, .classes = 4, .groups = s->groups};
     struct tr_folds_spec spec = {.k = 2, .repeats = 3, .group = true};
     struct tr_audit u;
 
@@ -181,8 +181,9 @@ static void test_equal_images(void **state)
     s->d.lines = s->lines;
     u = audit(s, "010101010101", false);
     assert_int_equal(u.n, 2);
-    assert_string_equal(u.note[0], "2 pairs of equal images have different labels: '0.jpg' (line 2) "
-                                   "and '2.jpg' (line 4); ...");
+    assert_string_equal(u.note[0],
+                        "2 pairs of equal images have different labels: '0.jpg' (line 2) "
+                        "and '2.jpg' (line 4); ...");
     assert_contains(u.note[1], "2 pairs of equal images have one in another fold");
     assert_contains(u.note[1], "'0.jpg' (line 2) and '5.jpg' (line 7); ...");
     done(s);
@@ -223,9 +224,13 @@ static void test_examples_in_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing),      cmocka_unit_test(test_classes),
-        cmocka_unit_test(test_groups),       cmocka_unit_test(test_equal_images),
-        cmocka_unit_test(test_same_splits),  cmocka_unit_test(test_equal_sums),   cmocka_unit_test(test_examples_in_order),
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_equal_images),
+        cmocka_unit_test(test_same_splits),
+        cmocka_unit_test(test_equal_sums),
+        cmocka_unit_test(test_examples_in_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,7 +122,8 @@ static const struct tr_folds_of grouped = {
 static void test_groups_golden(void **state)
 {
     static const int32_t balanced[] = {2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 2, 2, 1, 1};
-    static const int32_t stratified[] = {1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2};
+    static const int32_t stratified[] = {1, 1, 0, 0, 0, 0, 0, 0, 0, 0,
+                                         1, 1, 1, 1, 2, 2, 2, 2, 2, 2};
     struct tr_folds_spec spec = {.k = 3, .group = true, .in_order = true};
     struct tr_folds f = {0};
 
@@ -338,11 +339,16 @@ static void test_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stratified_golden), cmocka_unit_test(test_seeded_golden),
-        cmocka_unit_test(test_plain),             cmocka_unit_test(test_groups_golden),
-        cmocka_unit_test(test_groups_stay_whole), cmocka_unit_test(test_repeats),
-        cmocka_unit_test(test_shuffled_by_seed),  cmocka_unit_test(test_holdout),
-        cmocka_unit_test(test_given),             cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_stratified_golden),
+        cmocka_unit_test(test_seeded_golden),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_groups_golden),
+        cmocka_unit_test(test_groups_stay_whole),
+        cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_shuffled_by_seed),
+        cmocka_unit_test(test_holdout),
+        cmocka_unit_test(test_given),
+        cmocka_unit_test(test_mistakes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

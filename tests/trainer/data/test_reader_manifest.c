@@ -89,7 +89,9 @@ static void test_header(void **state)
     refuse("path,label,lable\n",
            "unknown column 'lable', did you mean 'label'?; allowed: path, label, group");
     refuse("path,label,split\n", "unknown column 'split'; allowed");
-    refuse("path;label\n", "unknown column 'path;label'; allowed: path, label, group, fold, x, y, w, h, with commas");
+    refuse(
+        "path;label\n",
+        "unknown column 'path;label'; allowed: path, label, group, fold, x, y, w, h, with commas");
     refuse("path,label,path\n", "column 'path' is named twice");
     refuse("a.jpg,3\nb.jpg,4\n", "unknown column 'a.jpg'");
     refuse("path,label,a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s\n", "unknown column 'a'");
@@ -108,7 +110,8 @@ static void test_boxes(void **state)
     assert_int_equal(l.n, 4);
     assert_true(l.has_boxes);
     assert_string_equal(l.sample[0].path, "a.jpg");
-    assert_memory_equal(&l.sample[0].box, (&(struct tr_box){10, 20, 30, 40}), sizeof(struct tr_box));
+    assert_memory_equal(&l.sample[0].box, (&(struct tr_box){10, 20, 30, 40}),
+                        sizeof(struct tr_box));
     assert_int_equal(l.sample[1].box.x, 11);
     assert_int_equal(l.sample[2].box.w, 0);
     assert_string_equal(l.sample[2].path, "a.jpg");
@@ -153,7 +156,8 @@ static void test_fold_column(void **state)
     refuse("path,label,fold\n1,a,64\n", "m.csv:2: the fold is '64'");
     refuse("path,label,fold\n1,a,-2\n", "m.csv:2: the fold is '-2'");
     refuse("path,label,fold\n1,a,1.0\n", "m.csv:2: the fold is '1.0'");
-    refuse("path,label,fold\n1,a,3\n2,a,0\n", "m.csv: column 'fold': no image is of fold 1, the last");
+    refuse("path,label,fold\n1,a,3\n2,a,0\n",
+           "m.csv: column 'fold': no image is of fold 1, the last");
     refuse("path,label,fold\n1,a,-1\n2,a,\n", "m.csv: column 'fold': no image has a fold");
 }
 

@@ -201,6 +201,19 @@ static void lay_out_slots(struct run *r)
     }
 }
 
+/* What a worker was writing when it was killed: a whole file has a name without this. */
+static void tidy_predictions(struct run *r)
+{
+    DIR *d = opendir(arena_printf(&r->arena, "%s/oof", r->study->dir));
+    struct dirent *e;
+
+    while (d && (e = readdir(d)))
+        if (strstr(e->d_name, ".tmp-"))
+            unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
+}
+
 /* A run that was killed between the end of a trial and the removal of its checkpoint left that. */
 static void tidy_leftovers(struct run *r)
 {
@@ -247,6 +260,7 @@ int run_study(const struct run_options *o, enum run_end *ret, int *ret_signal, s
     free(real);
     lay_out_slots(&r);
     tidy_leftovers(&r);
+    tidy_predictions(&r);
     control_open(&r.control, o->study->dir);
     run_emit(&r, (struct run_event){.kind = RUN_START});
     say_how(&r);

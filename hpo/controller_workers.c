@@ -228,6 +228,7 @@ int run_hand_out(struct run *r, struct hpo_err *err)
             message_put_values(m, t->t.values, r->study->config->space.n);
             put_past(r, m, &t->t);
             json_put_string(m, "dir", study_trial_dir(r->dir, t->t.number, &r->arena));
+            json_put_string(m, "oof", study_oof_path(r->dir, t->t.number, &r->arena));
             message_send(w->fd, m);
             run_emit(r, (struct run_event){.kind = RUN_TRIAL_START, .slot = s, .trial = s->trial});
         }

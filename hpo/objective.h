@@ -51,6 +51,8 @@ struct objective_trial {
         *past;       /* what earlier attempts reported, in the study's own direction; */
     int n_past;      /* if wants_past */
     const char *dir; /* the trial's own folder, absolute; it exists if the objective needs it */
+    const char *oof; /* runs/<name>/oof/0007.oof, absolute: where its out-of-fold predictions are
+                        kept when its own folder is gone; NULL: they are not kept */
 
     /* Hand a report in and wait for the answer. */
     enum objective_verdict (*report)(void *arg, const struct objective_report *r);

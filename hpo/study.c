@@ -23,6 +23,11 @@ const char *study_trial_dir(const char *dir, int number, struct arena *a)
     return arena_printf(a, "%s/trials/%04d", dir, number);
 }
 
+const char *study_oof_path(const char *dir, int number, struct arena *a)
+{
+    return arena_printf(a, "%s/oof/%04d.oof", dir, number);
+}
+
 struct study_trial *study_append(struct study *s)
 {
     struct study_trial *t = xcalloc(1, sizeof(*t));

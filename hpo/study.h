@@ -112,5 +112,7 @@ int study_warm_start_find(const struct study_config *c, const char *runs, struct
 
 /* runs/<name>/trials/0007; in a. */
 const char *study_trial_dir(const char *dir, int number, struct arena *a);
+/* runs/<name>/oof/0007.oof: the out-of-fold predictions of a COMPLETE trial; in a. */
+const char *study_oof_path(const char *dir, int number, struct arena *a);
 
 #endif

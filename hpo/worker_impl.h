@@ -22,7 +22,7 @@ struct slot {
     double *values;
     const struct hpo_point *past;
     int n_past;
-    char *dir;
+    char *dir, *oof;
     bool quit;
     atomic_bool stop; /* the trial at hand takes too long */
     int verdict;      /* the answer to a report: an enum objective_verdict, or -1 while waiting */

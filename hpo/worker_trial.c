@@ -119,6 +119,7 @@ static void run_trial(struct slot *s)
         .past = s->past,
         .n_past = s->n_past,
         .dir = s->dir,
+        .oof = s->oof,
         .report = on_report,
         .poll = on_poll,
         .waits = on_wait,

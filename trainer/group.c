@@ -158,7 +158,12 @@ int run_fetch(struct tr_run *r, struct hpo_err *err)
 
 int run_save(struct tr_run *r, struct hpo_err *err)
 {
+    int rc;
+
     r->timing.total = run_seconds(r);
     timing_save(&r->ckpt.shape, r->job->dir, r->at.place, &r->timing);
-    return ckpt_save(&r->ckpt, r->job->dir, &r->at, err);
+    rc = ckpt_save(&r->ckpt, r->job->dir, &r->at, err);
+    if (!rc)
+        run_oof_saved(r);
+    return rc;
 }

@@ -271,7 +271,7 @@ static int allocate(struct tr_run *r, struct hpo_err *err)
         r->member[m].order = r->indices + (2 * m + 1) * rows;
         r->member[m].probs = r->logits + m * valid * classes;
     }
-    return 0;
+    return run_oof_init(r, (int64_t)valid, err);
 }
 
 static int init_checkpoint(struct tr_run *r, struct hpo_err *err)
@@ -357,6 +357,7 @@ void run_release(struct tr_run *r)
     free(r->factors);
     free(r->at.curve);
     free(r->timing.row);
+    run_oof_release(r);
 }
 
 double run_seconds(const struct tr_run *r)

@@ -10,6 +10,7 @@
 #include "trainer/checkpoint.h"
 #include "trainer/metric.h"
 #include "trainer/pretrained.h"
+#include "trainer/oof.h"
 #include "trainer/session.h"
 #include "trainer/timing.h"
 #include "trainer/trainer.h"
@@ -44,6 +45,7 @@ struct tr_run {
     struct ckpt ckpt;
     struct ckpt_rest at; /* places, loss sums, curve: what is done */
     struct timing timing;
+    struct oof_run oof;
 
     struct tr_member member[TR_MAX_FOLDS];
     int members;

@@ -292,6 +292,9 @@ int run_epoch(struct tr_run *r, struct hpo_err *err)
     if (rc)
         return rc;
     write_rows(r, training, run_epoch_seconds(r));
+    rc = run_oof_keep(r, err);
+    if (rc)
+        return rc;
     r->place = (struct ckpt_place){.epoch = r->place.epoch + 1};
     run_arrive(r);
     stop_early(r);

@@ -18,7 +18,8 @@ static void remove_leftovers(const char *dir)
     if (!d)
         return;
     while ((e = readdir(d)))
-        if (!strncmp(e->d_name, "checkpoint.tmp-", 15) || !strncmp(e->d_name, "timing.tmp-", 11))
+        if (!strncmp(e->d_name, "checkpoint.tmp-", 15) || !strncmp(e->d_name, "timing.tmp-", 11) ||
+            (!strncmp(e->d_name, "oof-", 4) && strstr(e->d_name, ".tmp-")))
             unlinkat(dirfd(d), e->d_name, 0);
     closedir(d);
 }
@@ -85,14 +86,26 @@ static int report_due(struct tr_run *r, int *next, int told, struct hpo_err *err
     return rc;
 }
 
+/* As if there were no checkpoint. */
+static void forget(struct tr_run *r)
+{
+    for (int i = 0; i < r->folds; i++)
+        ckpt_give(&r->ckpt, i);
+    r->at = (struct ckpt_rest){.curve = r->at.curve};
+}
+
 /* Go on from the checkpoint, if there is one. Its last epoch may not have been answered: the
  * process can have died between writing it and hearing what to do. */
 static int resume(struct tr_run *r, int *next, struct hpo_err *err)
 {
-    bool found = false;
+    bool found = false, whole = true;
     int rc = ckpt_load(&r->ckpt, r->job->dir, &r->at, &found, err);
 
-    if (rc || !found)
+    if (!rc)
+        rc = run_oof_resume(r, &whole, err);
+    if (!rc && !whole)
+        forget(r);
+    if (rc || !found || !whole)
         return rc;
     timing_load(&r->ckpt.shape, r->job->dir, r->at.place, &r->timing);
     r->earlier = r->timing.total;
@@ -134,20 +147,11 @@ static int train(struct tr_run *r, int next, struct hpo_err *err)
 
 static struct tr_fold_result fold_result(const struct tr_run *r, int fold)
 {
-    int which = r->job->objective;
-    bool maximize = metric_registry[which]->maximize;
-    struct tr_fold_result f = {.fold = fold};
+    struct tr_fold_result f = {.fold = fold, .epoch = run_counts(r, fold, r->config->epochs)};
 
-    for (int epoch = 0; epoch < run_epochs_of(r, fold); epoch++) {
-        double value = run_row(r, fold, epoch)[which];
-        bool better = maximize ? value > f.value : value < f.value;
-
-        if (!epoch || r->job->last_epoch || better) {
-            f.epoch = epoch;
-            f.value = value;
-        }
+    f.value = run_row(r, fold, f.epoch)[r->job->objective];
+    for (int epoch = 0; epoch < r->config->epochs; epoch++)
         f.seconds += run_timing(r, fold, epoch)[0];
-    }
     return f;
 }
 
@@ -178,6 +182,8 @@ int tr_train(struct tr_session *s, const struct tr_job *job, struct tr_result *r
         rc = resume(&r, &next, err);
     if (!rc)
         rc = train(&r, next, err);
+    if (!rc)
+        rc = run_oof_join(&r, err);
     if (!rc)
         summarize(&r, ret);
     ret->seconds = run_seconds(&r);

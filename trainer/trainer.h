@@ -92,6 +92,8 @@ struct tr_job {
     int objective;   /* index into metric_registry: what "best epoch" means */
     bool last_epoch; /* a fold's value is its last epoch's, not its best's */
     const char *dir; /* the checkpoint's folder; must exist */
+    const char *oof; /* where the out-of-fold predictions of the epochs that count go when all folds
+                        are done (trainer/oof_file.h); NULL: they are not kept */
     tr_report_fn *report;
     tr_poll_fn *poll;   /* may be NULL */
     tr_waits_fn *waits; /* may be NULL */

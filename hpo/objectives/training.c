@@ -5,15 +5,18 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "hpo/objective.h"
 #include "hpo/study_folds.h"
 #include "trainer/metric.h"
+#include "trainer/oof_images.h"
 
 /* A data set and its folds; more than one only when image_size is searched. */
 struct data {
     struct data *next;
     int image_size;
+    bool listed; /* the list of its images lies beside the predictions */
     struct tr_dataset set;
     struct tr_folds folds;
 };
@@ -243,6 +246,24 @@ static void on_wait(void *arg, const char *why)
     run->trial->waits(run->trial->arg, why);
 }
 
+/* Predictions speak of images by their numbers: which these are lies beside them. */
+static int list_images(struct objective *o, struct data *d, const char *oof, struct hpo_err *err)
+{
+    struct training *t = o->state;
+    struct arena a = {0};
+    int rc = 0;
+
+    pthread_mutex_lock(&t->data_lock);
+    if (oof && !d->listed) {
+        rc = oof_images_write(arena_printf(&a, "%.*s", (int)(strrchr(oof, '/') - oof), oof),
+                              &d->set, err);
+        d->listed = !rc;
+    }
+    pthread_mutex_unlock(&t->data_lock);
+    arena_release(&a);
+    return rc;
+}
+
 static int train(struct objective *o, struct training_slot *s, const struct objective_trial *trial,
                  struct arena *a, struct tr_result *result, bool *pruned, struct hpo_err *err)
 {
@@ -254,6 +275,8 @@ static int train(struct objective *o, struct training_slot *s, const struct obje
 
     if (!rc)
         rc = get_data(o, t.image_size, &d, err);
+    if (!rc)
+        rc = list_images(o, d, trial->oof, err);
     if (rc)
         return rc;
 
@@ -267,6 +290,7 @@ static int train(struct objective *o, struct training_slot *s, const struct obje
         .objective = c->metric,
         .last_epoch = c->study.epoch == 1,
         .dir = trial->dir,
+        .oof = trial->oof,
         .report = on_report,
         .poll = on_poll,
         .waits = on_wait,

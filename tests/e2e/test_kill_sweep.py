@@ -3,7 +3,7 @@
     test_kill_sweep.py HPO [KILLS [SEED]]
 
 The study that was killed must equal, bit for bit, the one that was left alone: trials, parameters, folds, values,
-every epoch's report, and the checkpoints that are kept.
+every epoch's report, the checkpoints that are kept, and the out-of-fold predictions.
 """
 import os
 import random
@@ -31,6 +31,16 @@ VARIANTS = [
 ]
 
 
+def left_files(runs):
+    """Checkpoints and predictions. What a worker was writing at its end is removed by the next run, if there is one."""
+    files = {}
+    for part in ("trials", "oof"):
+        for name, digest in kept_files(os.path.join(runs, "tiny", part)).items():
+            if not (part == "oof" and ".tmp-" in name):
+                files[part + "/" + name] = digest
+    return files
+
+
 def reference(n):
     """What variant n must come to: its database, its kept files, and how long it takes."""
     runs = "reference%d" % n
@@ -39,8 +49,10 @@ def reference(n):
     lasts = time.monotonic() - begin
     db = box.db(runs=runs)
     sound(db, 4)
-    expected, files = content(db), kept_files(box.path(runs, "tiny", "trials"))
-    check(expected["trial_intermediate_values"] and files, "the reference has no reports or keeps no checkpoint")
+    expected, files = content(db), left_files(box.path(runs))
+    check(expected["trial_intermediate_values"], "the reference has no reports")
+    check(any("checkpoint" in f for f in files), "the reference keeps no checkpoint", files)
+    equal(sorted(f for f in files if f.endswith(".oof")), ["oof/%04d.oof" % i for i in range(4)], "predictions")
     print("reference %s: %.1f s, %d reports, %d kept files" % (
         " ".join(VARIANTS[n]), lasts, len(expected["trial_intermediate_values"]), len(files)), flush=True)
     return expected, files, lasts
@@ -90,7 +102,7 @@ def one_study(n, limit):
     db = box.db(runs="killed")
     sound(db, 4)
     same_study(content(db), expected, "a killed and resumed study differs from the reference (seed %d):" % seed)
-    equal(kept_files(os.path.join(runs, "tiny", "trials")), files, "kept checkpoints (seed %d)" % seed)
+    equal(left_files(runs), files, "kept checkpoints and predictions (seed %d)" % seed)
     return dealt
 
 

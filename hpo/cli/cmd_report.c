@@ -8,19 +8,21 @@
 #include "hpo/cli/args.h"
 #include "hpo/cli/command.h"
 #include "hpo/cli/paths.h"
+#include "hpo/cli/report_oof.h"
 #include "hpo/cli/study_data.h"
 #include "hpo/cli/view.h"
 #include "hpo/core/report.h"
 
 struct report_args {
     const char *runs;
-    bool best, importance, json, csv;
+    bool best, importance, labels, json, csv;
     int top, trial; /* -1: not given */
 };
 
 static const struct arg table[] = {
     {"--best", ARG_FLAG, offsetof(struct report_args, best)},
     {"--importance", ARG_FLAG, offsetof(struct report_args, importance)},
+    {"--labels", ARG_FLAG, offsetof(struct report_args, labels)},
     {"--top", ARG_INT, offsetof(struct report_args, top)},
     {"--trial", ARG_INT, offsetof(struct report_args, trial)},
     {"--json", ARG_FLAG, offsetof(struct report_args, json)},
@@ -65,11 +67,28 @@ static int pick_trial(const struct report_args *a, struct report *r, struct hpo_
         r->trial = r->history->trials[a->trial];
     } else if (a->importance) {
         r->view = REPORT_IMPORTANCE;
+    } else if (a->labels) {
+        r->view = REPORT_LABELS;
     } else if (a->best) {
         r->view = REPORT_BEST;
         r->trial = hpo_history_best(r->history);
     }
     return 0;
+}
+
+/* What the predictions say, where the view has a place for it. */
+static int add_predictions(const char *dir, struct report *r, struct arena *arena,
+                           struct oof_study **ret, struct hpo_err *err)
+{
+    int rc;
+
+    if (r->view == REPORT_LABELS) {
+        rc = oof_study_open(ret, dir, r->history, err);
+        return rc ? rc : oof_study_labels(*ret, &r->labels, err);
+    }
+    if (!r->trial || r->trial->state != HPO_TRIAL_COMPLETE || r->steps)
+        return 0;
+    return report_read_classes(dir, r->trial->number, arena, &r->classes, err);
 }
 
 static int print(const struct report_args *a, const char *dir, struct arena *arena,
@@ -85,6 +104,7 @@ static int print(const struct report_args *a, const char *dir, struct arena *are
     struct hpo_history history = {0};
     struct curve curve = {.arena = arena};
     struct str single = {0}, text = {0};
+    struct oof_study *oof = NULL;
     struct hpo_trial *trials = NULL;
     const struct hpo_trial **view = NULL;
     struct report r = {.study = &info,
@@ -126,6 +146,8 @@ static int print(const struct report_args *a, const char *dir, struct arena *are
         r.n_epochs = curve.n;
     }
     if (!rc)
+        rc = add_predictions(dir, &r, arena, &oof, err);
+    if (!rc)
         rc = ops->print(&r, &text, err);
     if (!rc)
         fputs(str_c(&text), stdout);
@@ -134,6 +156,7 @@ out:
     study_config_release(&config);
     str_release(&single);
     str_release(&text);
+    oof_study_close(oof);
     free(curve.epoch);
     free(view);
     return rc;
@@ -151,8 +174,11 @@ static int run(int argc, char **argv, struct hpo_err *err)
         rc = hpo_fail(err, HPO_ECONFIG, "report: --json or --csv, not both");
     if (!rc && a.top == 0)
         rc = hpo_fail(err, HPO_ECONFIG, "report: --top takes a whole number from 1, not '0'");
-    if (!rc && a.best + a.importance + (a.top > 0) + (a.trial >= 0) > 1)
-        rc = hpo_fail(err, HPO_ECONFIG, "report: one of --best, --top, --trial and --importance");
+    if (!rc &&
+        a.best + a.importance + a.labels + (a.top > 0 && !a.labels) + (a.trial >= 0) > 1)
+        rc = hpo_fail(err, HPO_ECONFIG,
+                      "report: one of --best, --top, --trial, --importance and --labels (which "
+                      "takes --top)");
     if (!rc)
         rc = study_folder_find(n ? rest[0] : NULL, a.runs, &arena, &dir, err);
     if (!rc)
@@ -165,14 +191,17 @@ static int run(int argc, char **argv, struct hpo_err *err)
 const struct command_ops command_report = {
     .plugin = {.name = "report", .help = "Show the results of a study, also while it runs."},
     .usage =
-        "report [STUDY] [--best | --top N | --trial N | --importance] [--json | --csv]\n"
-        "           [--dir DIR]\n\n"
+        "report [STUDY] [--best | --top N | --trial N | --importance | --labels [--top N]]\n"
+        "           [--json | --csv] [--dir DIR]\n\n"
         "  STUDY         the study file, its folder, or its name; none: the one last run here\n"
         "  --best        the best trial in full, with the study file that repeats it\n"
         "  --top N       only the N best trials\n"
-        "  --trial N     one trial in full, with its learning curve\n"
+        "  --trial N     one trial in full: its learning curve, and from its out-of-fold\n"
+        "                predictions each class's results and which are taken for which\n"
         "  --importance  how much the best trials depend on each parameter\n"
-        "  --json        as one JSON document; --csv: a row a trial\n"
+        "  --labels      images whose label is probably wrong, by what all complete trials say of\n"
+        "                images they did not train on, the worst first; --top N: how many\n"
+        "  --json        as one JSON document; --csv: a row a trial, or an image\n"
         "  --dir DIR     where studies are kept (runs)\n",
     .main = run,
 };

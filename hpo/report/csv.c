@@ -132,6 +132,26 @@ static void print_importance(const struct report *r, struct arena *a, struct str
     }
 }
 
+static void print_labels(const struct report *r, struct str *ret)
+{
+    const struct report_labels *l = r->labels;
+
+    str_add(ret, "path,label,suggested,score,p_label,p_suggested,trials,doubt\r\n");
+    for (int64_t i = 0; i < l->n && (!r->top || i < r->top); i++) {
+        const struct report_label *f = &l->flagged[i];
+
+        add_text(ret, l->paths[f->image]);
+        add_field(ret, l->names[f->given]);
+        add_field(ret, l->names[f->suggested]);
+        add_number(ret, (double)f->score);
+        add_number(ret, (double)f->p_given);
+        add_number(ret, (double)f->p_suggested);
+        add_number(ret, f->trials);
+        add_number(ret, f->trials ? (double)f->doubt / f->trials : 0);
+        str_add(ret, "\r\n");
+    }
+}
+
 static int print(const struct report *r, struct str *ret, struct hpo_err *err)
 {
     struct metrics metrics = {0}; /* of a single trial: means over its folds */
@@ -142,6 +162,10 @@ static int print(const struct report *r, struct str *ret, struct hpo_err *err)
     if (r->view == REPORT_IMPORTANCE) {
         print_importance(r, &a, ret);
         arena_release(&a);
+        return 0;
+    }
+    if (r->view == REPORT_LABELS) {
+        print_labels(r, ret);
         return 0;
     }
     rows = rows_pick(r, &a, &n);

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "hpo/report/importance.h"
 #include "hpo/report/metrics.h"
+#include "hpo/report/json_predictions.h"
 #include "hpo/report/rows.h"
 
 /* A choice has the type that it has in the study file. */
@@ -153,6 +154,7 @@ static cJSON *full_trial_json(const struct report *r, const struct hpo_trial *t)
         cJSON_AddItemToArray(curve, row);
     }
     add_metrics(r, t, j);
+    cJSON_AddItemToObject(j, "predictions", json_classes(r->classes));
     json_put_string(j, "yaml", r->single);
     return j;
 }
@@ -209,6 +211,8 @@ static int print(const struct report *r, struct str *ret, struct hpo_err *err)
         json_put_number(j, "best_trial", best ? best->number : NAN);
     if (r->view == REPORT_TRIAL)
         cJSON_AddItemToObject(j, "trial", full_trial_json(r, r->trial));
+    if (r->view == REPORT_LABELS)
+        cJSON_AddItemToObject(j, "labels", json_labels(r->labels, r->top));
     if (r->view == REPORT_TRIALS || r->view == REPORT_IMPORTANCE)
         cJSON_AddItemToObject(j, "importance", importance_json(r));
     if (r->view == REPORT_TRIALS)

@@ -176,6 +176,9 @@ static int print(const struct report *r, struct str *ret, struct hpo_err *err)
     case REPORT_IMPORTANCE:
         text_importance(r, &a, ret);
         break;
+    case REPORT_LABELS:
+        text_labels(r, &a, ret);
+        break;
     }
     arena_release(&a);
     return 0;

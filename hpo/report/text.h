@@ -31,5 +31,8 @@ void text_one(const struct report *r, struct arena *a, struct str *ret);
 void text_metrics(const struct report *r, const struct hpo_trial *t, struct arena *a,
                   struct str *ret);
 void text_importance(const struct report *r, struct arena *a, struct str *ret);
+/* What the predictions say of each class; nothing when there are none. */
+void text_classes(const struct report *r, struct arena *a, struct str *ret);
+void text_labels(const struct report *r, struct arena *a, struct str *ret);
 
 #endif

@@ -1,5 +1,5 @@
 /* make_seeds DIR: seed corpora for the fuzz targets of the data pipeline, in DIR/image,
- * DIR/manifest and DIR/cache. Made when they are needed instead of being kept as files. */
+ * DIR/manifest, DIR/cache and DIR/oof. Made when they are needed instead of being kept as files. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "trainer/data/pack.h"
+#include "trainer/oof_file.h"
 
 static const char *dir;
 
@@ -156,6 +157,27 @@ static void packs(const uint8_t *pixels)
     arena_release(&a);
 }
 
+static void predictions(void)
+{
+    static const int32_t labels[70], index[2] = {3, 69};
+    static const int classes[] = {3, OOF_DENSE + 3};
+    static const char list[] = "images\t1\tdigest\t2\t2\nclass\tcat\nclass\ta\\tb\n0\tx/1.jpg\n1\ty\n";
+
+    for (int k = 0; k < 2; k++) {
+        struct oof_shape s = {.digest = "digest", .n = 70, .classes = classes[k]};
+        size_t n = oof_part_bytes(&s, 2);
+        float probs[2 * (OOF_DENSE + 3)] = {0};
+        uint8_t *bytes = xmalloc(n);
+
+        probs[1] = probs[classes[k] + 2] = 0.75f;
+        probs[0] = probs[classes[k]] = 0.25f;
+        oof_part_encode(&s, labels, 1, 2, index, 2, probs, bytes);
+        put("oof", k ? "sparse.oof" : "dense.oof", bytes, n);
+        free(bytes);
+    }
+    put("oof", "images.tsv", list, sizeof(list) - 1);
+}
+
 int main(int argc, char **argv)
 {
     uint8_t *p = xmalloc(40 * 40 * 8);
@@ -170,6 +192,7 @@ int main(int argc, char **argv)
     manifests();
     safetensors();
     packs(p);
+    predictions();
     free(p);
     return 0;
 }

@@ -28,7 +28,7 @@ static void the_best(void **state)
         "{\"fold\":1,\"epoch\":0,\"accuracy\":0.25,\"train_loss\":0.00012}],"
         "\"metrics\":{\"accuracy\":{\"mean\":0.25,\"std\":null,\"folds\":[null,0.25]},"
         "\"train_loss\":{\"mean\":0.00012,\"std\":null,\"folds\":[null,0.00012]}},"
-        "\"yaml\":\"study: {name: cifar10}\\n\"}}\n");
+        "\"predictions\":null,\"yaml\":\"study: {name: cifar10}\\n\"}}\n");
     rf_release(&f);
 }
 

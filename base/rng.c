@@ -97,6 +97,37 @@ double hpo_rng_normal(struct hpo_rng *r)
     return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
 }
 
+/* The logarithm of a Gamma(shape, 1) variate: for small shapes the variate itself underflows.
+ * Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables", ACM TOMS 26(3), 2000;
+ * below a shape of 1 with their boost, Gamma(shape + 1) * U^(1 / shape). */
+static double log_gamma(struct hpo_rng *r, double shape)
+{
+    double boost = 0, d, c, x, v, u;
+
+    if (shape < 1) {
+        boost = log(1.0 - hpo_rng_uniform(r)) / shape;
+        shape += 1;
+    }
+    d = shape - 1.0 / 3.0;
+    c = 1.0 / sqrt(9.0 * d);
+    do {
+        do {
+            x = hpo_rng_normal(r);
+            v = 1.0 + c * x;
+        } while (v <= 0);
+        v = v * v * v;
+        u = 1.0 - hpo_rng_uniform(r);
+    } while (log(u) >= 0.5 * x * x + d - d * v + d * log(v));
+    return log(d) + log(v) + boost;
+}
+
+double hpo_rng_beta(struct hpo_rng *r, double a, double b)
+{
+    double x = log_gamma(r, a), y = log_gamma(r, b);
+
+    return 1.0 / (1.0 + exp(y - x));
+}
+
 void hpo_rng_shuffle(struct hpo_rng *r, int32_t *a, int n)
 {
     for (int i = n - 1; i > 0; i--) {

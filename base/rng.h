@@ -29,6 +29,7 @@ void hpo_rng_advance(struct hpo_rng *r, hpo_u128 delta);     /* skip delta draws
 double hpo_rng_uniform(struct hpo_rng *r);                   /* [0, 1), 53 bits */
 uint64_t hpo_rng_below(struct hpo_rng *r, uint64_t n);       /* [0, n), unbiased; n > 0 */
 double hpo_rng_normal(struct hpo_rng *r);                    /* mean 0, deviation 1 */
+double hpo_rng_beta(struct hpo_rng *r, double a, double b);  /* Beta(a, b) in [0, 1]; a, b > 0 */
 void hpo_rng_shuffle(struct hpo_rng *r, int32_t *a, int n);  /* Fisher-Yates, from the top */
 
 #endif

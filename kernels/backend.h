@@ -177,6 +177,11 @@ struct kn_backend_ops {
 
     /* For tests: the gradients of the last train call, canonical order, net->n_weights floats. */
     int (*get_gradients)(struct kn_plan *p, int model, float *ret, struct hpo_err *err);
+
+    /* For people: the images of a batch as train would give them to the network, augmented,
+     * normalised and mixed: (n, 3, h, w). NULL: this backend does not show them. */
+    int (*show)(struct kn_plan *p, int model, const struct kn_batch *batch, float *ret,
+                struct hpo_err *err);
 };
 
 extern const struct kn_backend_ops *const kn_backend_registry[]; /* NULL ends it */

@@ -33,6 +33,46 @@ int kn_check_model(const struct kn_plan *p, int model, struct hpo_err *err)
     return HPO_OK;
 }
 
+static bool within(float v, float low, float high)
+{
+    return v >= low && v <= high; /* NaN is not */
+}
+
+static int check_shape(const struct kn_shape *s, const char *what, struct hpo_err *err)
+{
+    if (!within(s->scale_min, 0, s->scale_max) || !within(s->scale_max, 0, 1))
+        return hpo_fail(err, HPO_ECONFIG, "%s of %g to %g of the area", what, (double)s->scale_min,
+                        (double)s->scale_max);
+    if (!within(s->log_ratio_min, -9, s->log_ratio_max) || !within(s->log_ratio_max, -9, 9))
+        return hpo_fail(err, HPO_ECONFIG, "%s of a ratio of e^%g to e^%g", what,
+                        (double)s->log_ratio_min, (double)s->log_ratio_max);
+    return HPO_OK;
+}
+
+static int check_augment(const struct kn_augment *a, struct hpo_err *err)
+{
+    int rc = HPO_OK;
+
+    if (a->crop_padding < 0 || a->crop_padding > 1 << 14 || a->cutout < 0 || a->cutout > 1 << 14)
+        return hpo_fail(err, HPO_ECONFIG, "a crop padding of %d, a cutout of %d", a->crop_padding,
+                        a->cutout);
+    if ((unsigned)a->flip > KN_FLIP_ALTERNATING || (unsigned)a->fill > KN_FILL_REFLECT)
+        return hpo_fail(err, HPO_ECONFIG, "flip %d, fill %d", a->flip, a->fill);
+    if (!within(a->rotation, 0, 180) || !within(a->brightness, 0, 100) ||
+        !within(a->contrast, 0, 100) || !within(a->saturation, 0, 100) || !within(a->hue, 0, 0.5f))
+        return hpo_fail(err, HPO_ECONFIG,
+                        "a rotation of %g, brightness %g, contrast %g, saturation %g, hue %g",
+                        (double)a->rotation, (double)a->brightness, (double)a->contrast,
+                        (double)a->saturation, (double)a->hue);
+    if (!within(a->erasing, 0, 1))
+        return hpo_fail(err, HPO_ECONFIG, "erasing with probability %g", (double)a->erasing);
+    if (a->resized_crop)
+        rc = check_shape(&a->crop, "a crop", err);
+    if (!rc && a->erasing > 0)
+        rc = check_shape(&a->erase, "an erased rectangle", err);
+    return rc;
+}
+
 int kn_check_hyper(const struct kn_plan *p, const struct kn_hyper *h, struct hpo_err *err)
 {
     if (h->optim.kind != p->optim)
@@ -55,9 +95,7 @@ int kn_check_hyper(const struct kn_plan *p, const struct kn_hyper *h, struct hpo
             return hpo_fail(err, HPO_ECONFIG, "%s: factors %g on rate and %g on decay",
                             p->net->param[i].name, (double)h->factors[i].lr,
                             (double)h->factors[i].decay);
-    if (h->augment.crop_padding < 0 || h->augment.crop_padding > 1 << 14)
-        return hpo_fail(err, HPO_ECONFIG, "a crop padding of %d", h->augment.crop_padding);
-    return HPO_OK;
+    return check_augment(&h->augment, err);
 }
 
 static int check_rows(const int32_t *index, int n, int64_t images, struct hpo_err *err)
@@ -88,20 +126,25 @@ static int check_step(const struct kn_plan *p, const struct kn_batch *b, struct 
     return HPO_OK;
 }
 
+int kn_check_batch(const struct kn_plan *p, const struct kn_batch *b, int64_t images,
+                   struct hpo_err *err)
+{
+    int rc;
+
+    if (b->n && b->n != p->batch)
+        return hpo_fail(err, HPO_ECONFIG, "a training batch of %d rows in a plan for %d", b->n,
+                        p->batch);
+    rc = check_rows(b->index, b->n, images, err);
+    return rc || !b->n ? rc : check_step(p, b, err);
+}
+
 int kn_check_train(const struct kn_plan *p, const struct kn_batch *batch, int64_t images,
                    struct hpo_err *err)
 {
     int rc = HPO_OK;
 
-    for (int m = 0; m < p->models && !rc; m++) {
-        if (batch[m].n && batch[m].n != p->batch)
-            rc = hpo_fail(err, HPO_ECONFIG, "a training batch of %d rows in a plan for %d",
-                          batch[m].n, p->batch);
-        else
-            rc = check_rows(batch[m].index, batch[m].n, images, err);
-        if (!rc && batch[m].n)
-            rc = check_step(p, &batch[m], err);
-    }
+    for (int m = 0; m < p->models && !rc; m++)
+        rc = kn_check_batch(p, &batch[m], images, err);
     return rc;
 }
 

@@ -12,7 +12,9 @@ int kn_check_hyper(const struct kn_plan *p, const struct kn_hyper *h, struct hpo
 /* Batches of all models, of a data set of so many images. */
 int kn_check_train(const struct kn_plan *p, const struct kn_batch *batch, int64_t images,
                    struct hpo_err *err);
-int kn_check_eval(const struct kn_plan *p, const int32_t *const *index, const int *n, int64_t images,
-                  struct hpo_err *err);
+int kn_check_batch(const struct kn_plan *p, const struct kn_batch *b, int64_t images,
+                   struct hpo_err *err);
+int kn_check_eval(const struct kn_plan *p, const int32_t *const *index, const int *n,
+                  int64_t images, struct hpo_err *err);
 
 #endif

@@ -55,12 +55,68 @@ static const struct hpo_opt optimizer_options[] = {
     {0},
 };
 
+#define AUGMENT(TYPE, NAME, DEF, LO, HI, FLAGS, HELP) \
+    HPO_OPT(TYPE, struct tr_augment_opts, NAME, #NAME, DEF, LO, HI, FLAGS, HELP)
+
 static const struct hpo_opt augment_options[] = {
-    HPO_OPT(BOOL, struct tr_augment_opts, flip, "flip", "true", 0, 0, 0,
+    AUGMENT(BOOL, flip, "true", 0, 0, 0,
             "mirror half of the images left to right; turn it off for digits, text, or anything "
             "with a side"),
-    HPO_OPT(INT, struct tr_augment_opts, crop_padding, "crop_padding", "4", 0, 1024, 0,
-            "add this many black pixels on each side and crop at random to the old size; 0 is off"),
+    AUGMENT(INT, crop_padding, "4", 0, 1024, 0,
+            "add this many pixels on each side and crop at random to the old size; 0 is off"),
+    HPO_OPT_WORDS(
+        struct tr_augment_opts, flip_mode, "flip_mode", "random", "random|alternating", 0,
+        "which half `flip` mirrors: drawn in every epoch, or drawn once, and from then on "
+        "each image in every other epoch (airbench)"),
+    HPO_OPT_WORDS(struct tr_augment_opts, crop_fill, "crop_fill", "zero", "zero|reflect", 0,
+                  "what is beyond the edges for crop_padding and rotation: black, or the image "
+                  "mirrored"),
+    AUGMENT(BOOL, vertical_flip, "false", 0, 0, 0, "mirror half of the images top to bottom"),
+    AUGMENT(BOOL, random_resized_crop, "false", 0, 0, 0,
+            "cut out a random part and stretch it to the old size, in place of crop_padding "
+            "(torchvision's RandomResizedCrop)"),
+    AUGMENT(REAL, scale_min, "0.08", 0, 1, HPO_OPT_MIN_OPEN,
+            "random_resized_crop: the smallest share of the area"),
+    AUGMENT(REAL, scale_max, "1.0", 0, 1, HPO_OPT_MIN_OPEN,
+            "random_resized_crop: the largest share of the area"),
+    AUGMENT(REAL, ratio_min, "0.75", 0.01, 100, 0,
+            "random_resized_crop: the smallest width divided by height"),
+    AUGMENT(REAL, ratio_max, "1.3333333333333333", 0.01, 100, 0,
+            "random_resized_crop: the largest width divided by height"),
+    AUGMENT(REAL, rotation, "0.0", 0, 180, 0,
+            "turn by up to this many degrees to either side; 0 is off (RandomRotation, bilinear)"),
+    AUGMENT(REAL, brightness, "0.0", 0, 10, 0,
+            "multiply by a factor of 1 - this to 1 + this, at least 0; 0 is off (ColorJitter)"),
+    AUGMENT(REAL, contrast, "0.0", 0, 10, 0,
+            "the same factor for the distance from the mean grey; 0 is off"),
+    AUGMENT(REAL, saturation, "0.0", 0, 10, 0,
+            "the same factor for the distance from the pixel's grey; 0 is off"),
+    AUGMENT(REAL, hue, "0.0", 0, 0.5, 0,
+            "turn the hue by up to this share of the circle to either side; 0 is off"),
+    AUGMENT(REAL, erasing, "0.0", 0, 1, 0,
+            "probability with which a random rectangle is set to the mean colour; 0 is off "
+            "(RandomErasing)"),
+    AUGMENT(REAL, erasing_scale_min, "0.02", 0, 1, HPO_OPT_MIN_OPEN,
+            "erasing: the smallest share of the area"),
+    AUGMENT(REAL, erasing_scale_max, "0.33", 0, 1, HPO_OPT_MIN_OPEN,
+            "erasing: the largest share of the area"),
+    AUGMENT(REAL, erasing_ratio_min, "0.3", 0.01, 100, 0,
+            "erasing: the smallest height divided by width"),
+    AUGMENT(REAL, erasing_ratio_max, "3.3", 0.01, 100, 0,
+            "erasing: the largest height divided by width"),
+    AUGMENT(INT, cutout, "0", 0, 1024, 0,
+            "set a square of this side around a random pixel to the mean colour; 0 is off (DeVries "
+            "and Taylor, 2017)"),
+    AUGMENT(REAL, mixup, "0.0", 0, 100, 0,
+            "add up two images and their labels, with weights from Beta(this, this); 0 is off "
+            "(timm's mixup_alpha)"),
+    AUGMENT(REAL, cutmix, "0.0", 0, 100, 0,
+            "set a rectangle of one image into another and mix labels by area, which is from "
+            "Beta(this, this); 0 is off (timm's cutmix_alpha)"),
+    AUGMENT(REAL, mix_probability, "1.0", 0, 1, 0,
+            "share of the batches that mixup or cutmix mixes (timm's mixup_prob)"),
+    AUGMENT(REAL, cutmix_share, "0.5", 0, 1, 0,
+            "with both of them on, cutmix's share of the mixed batches (timm's mixup_switch_prob)"),
     {0},
 };
 

@@ -12,9 +12,17 @@
 #include "trainer/optimizer.h"
 #include "trainer/schedule.h"
 
+/* kernels/math/augment.h and trainer/mixing.h say what these do. */
 struct tr_augment_opts {
     bool flip;
     int crop_padding;
+    int flip_mode, crop_fill; /* as their words stand: alternating 1; reflect 1 */
+    bool vertical_flip, random_resized_crop;
+    double scale_min, scale_max, ratio_min, ratio_max;
+    double rotation, brightness, contrast, saturation, hue;
+    double erasing, erasing_scale_min, erasing_scale_max, erasing_ratio_min, erasing_ratio_max;
+    int cutout;
+    double mixup, cutmix, mix_probability, cutmix_share;
 };
 
 enum tr_freeze { TR_FREEZE_NONE, TR_FREEZE_BACKBONE };

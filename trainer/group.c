@@ -3,6 +3,7 @@
 
 #include "trainer/init.h"
 #include "trainer/job.h"
+#include "trainer/mixing.h"
 
 /* Fold-first the lowest fold that is not done; epoch-first the lowest of those that are behind. -1:
  * all are done. */
@@ -68,11 +69,13 @@ static int set_hyper(struct tr_run *r, int model, const struct tr_member *m, str
     const struct loss_ops *loss = c->loss.ops;
     int rc;
     struct kn_hyper h = {
-        .augment = {c->augment.flip, c->augment.crop_padding},
         .seed = r->job->seed,
         .fold = m->fold,
     };
 
+    rc = tr_augment_lower(&c->augment, &h.augment, err);
+    if (rc)
+        return rc;
     tr_normalization(c, r->job->data, m->rows, m->n_rows, h.mean, h.std);
     loss->lower(c->loss.priv, &h.loss);
     r->optimizer->lower(c->optimizer.part.priv, &h.optim);

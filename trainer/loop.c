@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "trainer/job.h"
+#include "trainer/mixing.h"
 
 /* The progress line's images per second are those of the last this many seconds. */
 #define RATE_WINDOW 0.5
@@ -89,6 +90,8 @@ static float average_at(const struct tr_run *r, const struct tr_member *m, int s
  * nobody's sits out all of them. */
 static void fill_batches(const struct tr_run *r, int step, struct kn_batch *ret)
 {
+    const struct kn_images *images = &r->job->data->images;
+
     for (int i = 0; i < r->models; i++) {
         const struct tr_member *m = &r->member[i];
 
@@ -103,6 +106,8 @@ static void fill_batches(const struct tr_run *r, int step, struct kn_batch *ret)
             .momentum = (float)momentum_at(r, m, step),
         };
         place_among(r, m, step, &ret[i]);
+        ret[i].mix = tr_mix(&r->config->augment, r->job->seed, m->fold, ret[i].step, images->h,
+                            images->w);
         ret[i].average = average_at(r, m, step, &ret[i]);
     }
 }

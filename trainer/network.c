@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "trainer/pretrained.h"
+#include "trainer/mixing.h"
 #include "trainer/session.h"
 #include "trainer/trainer.h"
 
@@ -83,9 +84,12 @@ int tr_check(const struct kn_backend_ops *backend, const struct tr_config *c,
     static const char *const words[] = {"auto", "fp32", "tf32", "bf16", "fp16"};
     struct kn_net net = {0};
     struct str offers = {0};
+    struct kn_augment augment;
     int rc = tr_build_net(c, &data->images, &net, err);
 
     kn_net_release(&net);
+    if (!rc)
+        rc = tr_augment_lower(&c->augment, &augment, err);
     if (!rc && !(backend->precisions >> c->precision & 1)) {
         for (size_t i = 0; i < HPO_LEN(words); i++)
             if (backend->precisions >> i & 1)

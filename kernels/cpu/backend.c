@@ -47,6 +47,8 @@ static int set_hyper(struct kn_plan *plan, int model, const struct kn_hyper *h, 
     for (int c = 0; c < 3; c++)
         for (int v = 0; v < 256; v++)
             m->lut[c][v] = kn_normalise(v, h->mean[c], h->std[c]);
+    for (int v = 0; v < 256; v++)
+        m->share[v] = (float)v / 255.0f;
     return HPO_OK;
 }
 
@@ -115,4 +117,5 @@ const struct kn_backend_ops kn_backend_cpu = {
     .set_losses = cpu_set_losses,
     .eval = cpu_eval,
     .get_gradients = get_gradients,
+    .show = cpu_show,
 };

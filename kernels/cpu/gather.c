@@ -1,58 +1,182 @@
-/* Rows of the data set into a batch: crop, flip, normalise, in the layout of the first layer. */
+/* Rows of the data set into a batch: augmented, normalised, in the layout of the first layer. */
 #include <string.h>
 
+#include "kernels/check.h"
 #include "kernels/cpu/plan.h"
+#include "kernels/math/sample.h"
 
-/* Where channel c of pixel i of an image goes. */
+/* Where channel c of pixel i of an image goes, and what a value of the source becomes there. */
 struct target {
     float *x;
     size_t pixel, channel; /* floats from one to the next */
+    const float *lut[3];
 };
 
-static void put_black(const struct cpu_model *m, const struct target *t, size_t at, int count)
+static float *at(const struct target *t, size_t pixel, int c)
+{
+    return t->x + pixel * t->pixel + (size_t)c * t->channel;
+}
+
+static void put_black(const struct target *t, size_t first, int count)
 {
     for (int c = 0; c < 3; c++)
         for (int i = 0; i < count; i++)
-            t->x[(at + (size_t)i) * t->pixel + (size_t)c * t->channel] = m->lut[c][0];
+            *at(t, first + (size_t)i, c) = t->lut[c][0];
+}
+
+/* Columns first .. last of a row, which lie beyond the image. */
+static void put_border(const struct target *t, const uint8_t *src, int w,
+                       const struct kn_placement *p, size_t row, int first, int last)
+{
+    if (p->fill != KN_FILL_REFLECT) {
+        put_black(t, row + (size_t)first, last - first);
+        return;
+    }
+    for (int x = first; x < last; x++) {
+        const uint8_t *s = src + 3 * kn_reflect((p->flip ? w - 1 - x : x) + p->dx, w);
+
+        for (int c = 0; c < 3; c++)
+            *at(t, row + (size_t)x, c) = t->lut[c][s[c]];
+    }
 }
 
 /* One row of the crop: columns first .. last of it show the image, the rest is border. */
-static void put_row(const struct cpu_model *m, const struct target *t, const uint8_t *src, int w,
-                    int dx, bool flip, size_t at)
+static void put_row(const struct target *t, const uint8_t *src, int w, const struct kn_placement *p,
+                    size_t row)
 {
-    int first = dx < 0 ? -dx : 0, last = dx > 0 ? w - dx : w;
+    int dx = p->dx, first = dx < 0 ? -dx : 0, last = dx > 0 ? w - dx : w;
 
-    if (flip) { /* column x of the batch is column w - 1 - x of the crop */
+    if (first >= last) { /* the padding is wider than the image */
+        put_border(t, src, w, p, row, 0, w);
+        return;
+    }
+    if (p->flip) { /* column x of the batch is column w - 1 - x of the crop */
         int f = w - last;
 
         last = w - first;
         first = f;
     }
-    put_black(m, t, at, first);
-    put_black(m, t, at + (size_t)last, w - last);
+    put_border(t, src, w, p, row, 0, first);
+    put_border(t, src, w, p, row, last, w);
     for (int c = 0; c < 3; c++) {
-        const uint8_t *s = src + 3 * (flip ? w - 1 - first + dx : first + dx) + c;
-        float *x = t->x + (at + (size_t)first) * t->pixel + (size_t)c * t->channel;
-        const float *lut = m->lut[c];
-        int step = flip ? -3 : 3;
+        const uint8_t *s = src + 3 * (p->flip ? w - 1 - first + dx : first + dx) + c;
+        float *x = at(t, row + (size_t)first, c);
+        const float *lut = t->lut[c];
+        int step = p->flip ? -3 : 3;
 
         for (int i = first; i < last; i++, s += step, x += t->pixel)
             *x = lut[*s];
     }
 }
 
-static void put_image(const struct cpu_model *m, const struct target *t, const uint8_t *src, int h,
-                      int w, struct kn_placement place)
+/* Shifted and mirrored: every pixel is one of the source. */
+static void put_copy(const struct target *t, const uint8_t *src, int h, int w,
+                     const struct kn_placement *p)
 {
     for (int y = 0; y < h; y++) {
-        int from = y + place.dy;
-        size_t at = (size_t)y * (size_t)w;
+        int from = kn_source((p->vertical_flip ? h - 1 - y : y) + p->dy, h, p->fill);
+        size_t row = (size_t)y * (size_t)w;
 
-        if (from < 0 || from >= h || place.dx >= w || place.dx <= -w)
-            put_black(m, t, at, w);
+        if (from < 0)
+            put_black(t, row, w);
         else
-            put_row(m, t, src + (size_t)from * (size_t)w * 3, w, place.dx, place.flip, at);
+            put_row(t, src + (size_t)from * (size_t)w * 3, w, p, row);
     }
+}
+
+/* Scaled and turned. Without a turn the columns' neighbours are the same in every row. */
+static void put_sampled(const struct target *t, const uint8_t *src, int h, int w,
+                        const struct kn_placement *p)
+{
+    struct kn_tap column[64], tx, ty;
+    float u, v;
+
+    for (int x0 = 0; x0 < w; x0 += (int)HPO_LEN(column)) {
+        int count = w - x0 < (int)HPO_LEN(column) ? w - x0 : (int)HPO_LEN(column);
+
+        for (int i = 0; i < count && !p->turned; i++)
+            column[i] = kn_tap_x(p, (float)(p->flip ? w - 1 - x0 - i : x0 + i), w);
+        for (int y = 0; y < h; y++) {
+            if (!p->turned)
+                ty = kn_tap_y(p, (float)(p->vertical_flip ? h - 1 - y : y), h);
+            for (int i = 0; i < count; i++) {
+                if (p->turned) {
+                    kn_unturn(p, x0 + i, y, h, w, &u, &v);
+                    tx = kn_tap_x(p, u, w);
+                    ty = kn_tap_y(p, v, h);
+                } else {
+                    tx = column[i];
+                }
+                for (int c = 0; c < 3; c++)
+                    *at(t, (size_t)y * (size_t)w + (size_t)(x0 + i), c) =
+                        kn_sample(src, w, tx, ty, c);
+            }
+        }
+    }
+}
+
+static struct kn_rgb pixel_at(const struct target *t, size_t i)
+{
+    return (struct kn_rgb){*at(t, i, 0), *at(t, i, 1), *at(t, i, 2)};
+}
+
+static void set_pixel(const struct target *t, size_t i, struct kn_rgb p)
+{
+    *at(t, i, 0) = p.r;
+    *at(t, i, 1) = p.g;
+    *at(t, i, 2) = p.b;
+}
+
+/* In place, on values in [0, 1]. */
+static void recolour(const struct target *t, const struct kn_colour *c, size_t pixels)
+{
+    double sum = 0;
+    float mean;
+
+    for (size_t i = 0; i < pixels; i++) {
+        struct kn_rgb p = kn_brighten(c, pixel_at(t, i));
+
+        sum += (double)kn_grey(p);
+        set_pixel(t, i, p);
+    }
+    mean = (float)(sum / (double)pixels);
+    for (size_t i = 0; i < pixels; i++)
+        set_pixel(t, i, kn_jitter(c, pixel_at(t, i), mean));
+}
+
+static void normalise(const struct target *t, const struct kn_hyper *h, size_t pixels)
+{
+    for (int c = 0; c < 3; c++)
+        for (size_t i = 0; i < pixels; i++)
+            *at(t, i, c) = kn_normalise_real(*at(t, i, c), h->mean[c], h->std[c]);
+}
+
+static void cut_out(const struct target *t, int w, struct kn_hole q)
+{
+    for (int c = 0; c < 3; c++)
+        for (int y = q.y0; y < q.y1; y++)
+            for (int x = q.x0; x < q.x1; x++)
+                *at(t, (size_t)y * (size_t)w + (size_t)x, c) = 0;
+}
+
+static void put_image(const struct cpu_model *m, struct target *t, const uint8_t *src, int h, int w,
+                      const struct kn_placement *p)
+{
+    size_t pixels = (size_t)h * (size_t)w;
+    bool late = p->resampled || p->colour.on; /* values are normalised when all else is done */
+
+    for (int c = 0; c < 3; c++)
+        t->lut[c] = late ? m->share : m->lut[c];
+    if (p->resampled)
+        put_sampled(t, src, h, w, p);
+    else
+        put_copy(t, src, h, w, p);
+    if (p->colour.on)
+        recolour(t, &p->colour, pixels);
+    if (late)
+        normalise(t, &m->hyper, pixels);
+    cut_out(t, w, p->erased);
+    cut_out(t, w, p->cut);
 }
 
 static void put_rows(const struct cpu_plan *p, const struct cpu_model *m,
@@ -65,15 +189,15 @@ static void put_rows(const struct cpu_plan *p, const struct cpu_model *m,
                        .channel = in->plain ? pixels : 1};
 
     for (int n = first; n < last; n++) {
-        struct kn_placement place = {0, 0, 0};
+        struct kn_placement place = {0};
 
         if (pick->augment)
-            place = kn_place(m->hyper.augment, m->hyper.seed, m->hyper.fold, pick->epoch,
-                             (uint32_t)pick->index[n]);
+            place = kn_place(&m->hyper.augment, m->hyper.seed, m->hyper.fold, pick->epoch,
+                             (uint32_t)pick->index[n], im->h, im->w);
         t.x = x + in->row * (size_t)n;
         if (!in->plain)
             memset(t.x, 0, sizeof(float) * in->row);
-        put_image(m, &t, im->pixels + (size_t)pick->index[n] * pixels * 3, im->h, im->w, place);
+        put_image(m, &t, im->pixels + (size_t)pick->index[n] * pixels * 3, im->h, im->w, &place);
     }
 }
 
@@ -135,4 +259,38 @@ void cpu_gather_parallel(const struct cpu_plan *p, const struct cpu_model *m,
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (int t = 0; t < threads; t++)
         mix_rows(p, pick, cpu_part(pairs, t, threads), cpu_part(pairs, t + 1, threads), x);
+}
+
+/* The batch that train would make, in the place of one that was fetched ahead. */
+int cpu_show(struct kn_plan *plan, int model, const struct kn_batch *b, float *ret,
+             struct hpo_err *err)
+{
+    struct cpu_plan *p = (struct cpu_plan *)plan;
+    const struct cpu_tensor *in = &p->tensor[0];
+    size_t pixels = (size_t)in->h * (size_t)in->w, block = in->plain ? 1 : (size_t)p->dev->block;
+    struct cpu_model *m;
+    struct cpu_batch *room;
+    struct cpu_team team;
+    int rc = kn_check_model(plan, model, err);
+
+    if (!rc)
+        rc = kn_check_batch(plan, b, p->images->n, err);
+    if (rc)
+        return rc;
+    m = &p->model[model];
+    room = &m->batch[m->front];
+    room->n = 0;
+    team = cpu_team_enter(p->threads);
+    cpu_gather_parallel(
+        p, m,
+        &(struct cpu_pick){
+            .index = b->index, .n = b->n, .augment = true, .epoch = b->epoch, .mix = b->mix},
+        room->x);
+    cpu_team_leave(team);
+    for (int n = 0; n < b->n; n++)
+        for (size_t c = 0; c < 3; c++)
+            for (size_t i = 0; i < pixels; i++)
+                ret[((size_t)n * 3 + c) * pixels + i] =
+                    room->x[in->row * (size_t)n + (in->plain ? c * pixels + i : i * block + c)];
+    return HPO_OK;
 }

@@ -95,7 +95,7 @@ struct cpu_batch { /* a training batch in the form that the network reads */
 struct cpu_model {
     struct kn_hyper hyper;
     unsigned version; /* counts set_hyper */
-    float lut[3][256];
+    float lut[3][256], share[256]; /* a value of the source normalised; in [0, 1] */
     float *w, *g, *slot[KN_MAX_SLOTS], *stats;
     float *average_w, *average_stats; /* NULL: not averaged */
     float *sum;           /* gradients of earlier micro-batches; NULL: no accumulation */
@@ -239,6 +239,8 @@ void cpu_gather(const struct cpu_plan *p, const struct cpu_model *m, const struc
                 float *x);
 void cpu_gather_parallel(const struct cpu_plan *p, const struct cpu_model *m,
                          const struct cpu_pick *pick, float *x);
+int cpu_show(struct kn_plan *plan, int model, const struct kn_batch *b, float *ret,
+             struct hpo_err *err);
 
 /* runner.c */
 int cpu_pool_start(struct cpu_plan *p, struct hpo_err *err);

@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(CU_THREADS)
     int model = (int)blockIdx.y, row = (int)(blockIdx.x / (unsigned)im.strips);
     const struct cu_hyper *own = &hyper[model];
     size_t image = (size_t)model * im.rows + row;
-    struct kn_placement place = {0, 0, 0};
+    struct kn_placement place = {0};
     struct strip s;
     int32_t which;
     int skew, count, wide;
@@ -83,7 +83,8 @@ __global__ void __launch_bounds__(CU_THREADS)
         return;
     which = index[image];
     if (im.augment)
-        place = kn_place(own->augment, own->seed, own->fold, step[model].epoch, (uint32_t)which);
+        place = kn_place(&own->augment, own->seed, own->fold, step[model].epoch, (uint32_t)which,
+                         im.h, im.w);
     s = strip_of(im, (int)(blockIdx.x % (unsigned)im.strips), place);
     from = im.pixels + 3 * (size_t)im.h * im.w * which + s.at;
     skew = (int)(reinterpret_cast<uintptr_t>(from) & 3);

@@ -34,8 +34,18 @@ HPO_HD struct kn_u4 kn_pcg4d(struct kn_u4 v)
     return v;
 }
 
-/* Purposes keep the streams of one seed apart. */
-enum kn_purpose { KN_FOR_AUGMENT = 1, KN_FOR_DROPOUT = 2, KN_FOR_DROP_PATH = 3 };
+/* Purposes keep the streams of one seed apart. Those of augmentation that take several attempts use
+ * 256, 512, ... more than the word for the second, third, ... of them. */
+enum kn_purpose {
+    KN_FOR_AUGMENT = 1,
+    KN_FOR_DROPOUT = 2,
+    KN_FOR_DROP_PATH = 3,
+    KN_FOR_SIDE = 16,
+    KN_FOR_ROTATION = 17,
+    KN_FOR_COLOUR = 18,
+    KN_FOR_RESIZED_CROP = 19,
+    KN_FOR_ERASING = 20
+};
 
 /* Four words named by (seed, purpose, fold, time, place): time is the epoch or the step, place the
  * image or the element. The seed is folded in twice, so that both of its halves count. */

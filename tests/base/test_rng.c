@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/rng.h"
 
 /* The demo program of the PCG library, pcg64 seeded with (42, 54), prints these. */
@@ -196,13 +197,91 @@ static void test_first_draws(void **state)
     assert_true(chi_square(pairs, 100, 50000) < 149);
 }
 
+static double cdf_arcsine(double x)
+{
+    return 2 / 3.14159265358979323846 * asin(sqrt(x));
+}
+
+static double cdf_uniform(double x)
+{
+    return x;
+}
+
+static double cdf_2_2(double x)
+{
+    return x * x * (3 - 2 * x);
+}
+
+static double cdf_small(double x) /* Beta(0.2, 1) */
+{
+    return pow(x, 0.2);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Kolmogorov and Smirnov's distance from distributions with a closed form. */
+static void test_beta(void **state)
+{
+    static const struct {
+        double a, b;
+        double (*cdf)(double);
+    } cases[] = {
+        {0.5, 0.5, cdf_arcsine}, {1, 1, cdf_uniform}, {2, 2, cdf_2_2}, {0.2, 1, cdf_small}};
+    enum { N = 20000 };
+    static double draw[N];
+
+    for (size_t k = 0; k < HPO_LEN(cases); k++) {
+        struct hpo_rng r = hpo_rng_for(5, -1, 0, "beta", k);
+        double worst = 0;
+
+        for (int i = 0; i < N; i++)
+            draw[i] = hpo_rng_beta(&r, cases[k].a, cases[k].b);
+        qsort(draw, N, sizeof(*draw), by_value);
+        for (int i = 0; i < N; i++) {
+            double f = cases[k].cdf(draw[i]);
+
+            worst = fmax(worst, fmax(f - (double)i / N, (i + 1.0) / N - f));
+        }
+        if (worst * sqrt(N) > 1.95) /* p = 0.001 */
+            fail_msg("Beta(%g, %g): distance %.4f", cases[k].a, cases[k].b, worst);
+    }
+}
+
+/* Shapes whose gamma variates are too small for a double. */
+static void test_beta_extremes(void **state)
+{
+    struct hpo_rng r = hpo_rng_for(5, -1, 0, "beta", 9);
+    int high = 0;
+
+    for (int i = 0; i < 2000; i++) {
+        double x = hpo_rng_beta(&r, 1e-4, 1e-4);
+
+        assert_true(x >= 0 && x <= 1);
+        high += x > 0.5;
+        x = hpo_rng_beta(&r, 1e4, 1e4);
+        assert_true(fabs(x - 0.5) < 0.03);
+    }
+    assert_true(abs(high - 1000) < 5 * 23);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_published_vector), cmocka_unit_test(test_advance),
-        cmocka_unit_test(test_uniform),          cmocka_unit_test(test_below),
-        cmocka_unit_test(test_normal_moments),   cmocka_unit_test(test_shuffle),
-        cmocka_unit_test(test_streams),          cmocka_unit_test(test_first_draws),
+        cmocka_unit_test(test_published_vector),
+        cmocka_unit_test(test_advance),
+        cmocka_unit_test(test_uniform),
+        cmocka_unit_test(test_below),
+        cmocka_unit_test(test_normal_moments),
+        cmocka_unit_test(test_shuffle),
+        cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_first_draws),
+        cmocka_unit_test(test_beta),
+        cmocka_unit_test(test_beta_extremes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,11 +158,11 @@ static void test_hash_use(void **s)
 /* Each offset and each side about equally often, and nothing outside the padding. */
 static void test_placement(void **s)
 {
-    struct kn_augment a = {1, 2};
+    struct kn_augment a = {.flip = KN_FLIP_RANDOM, .crop_padding = 2};
     int flips = 0, dx[5] = {0}, dy[5] = {0}, n = 5000;
 
     for (int i = 0; i < n; i++) {
-        struct kn_placement p = kn_place(a, 42, 1, (uint32_t)i / 100, (uint32_t)i);
+        struct kn_placement p = kn_place(&a, 42, 1, (uint32_t)i / 100, (uint32_t)i, 8, 8);
 
         assert_true(p.dx >= -2 && p.dx <= 2 && p.dy >= -2 && p.dy <= 2);
         flips += p.flip;
@@ -173,8 +173,8 @@ static void test_placement(void **s)
     for (int i = 0; i < 5; i++)
         assert_true(abs(dx[i] - n / 5) < 5 * 29 && abs(dy[i] - n / 5) < 5 * 29);
     a = (struct kn_augment){0, 0};
-    assert_int_equal(kn_place(a, 42, 1, 0, 3).flip, 0);
-    assert_int_equal(kn_place(a, 42, 1, 0, 3).dx, 0);
+    assert_int_equal(kn_place(&a, 42, 1, 0, 3, 8, 8).flip, 0);
+    assert_int_equal(kn_place(&a, 42, 1, 0, 3, 8, 8).dx, 0);
     assert_float_equal(kn_normalise(255, 0.5f, 0.25f), 2, 1e-7);
 }
 

@@ -48,6 +48,42 @@ static const char *const optimizers[] = {
     "sgd lr=0.02 momentum=0.9", "adam lr=0.005", "adamw lr=0.005",
     "rmsprop lr=0.002",         "lion lr=0.001", "muon lr=0.02 other_lr=0.005"};
 
+static double amount(struct hpo_rng *rng, double most)
+{
+    return hpo_rng_below(rng, 2) ? most * hpo_rng_uniform(rng) : 0;
+}
+
+static void draw_augment(struct hpo_rng *rng, struct tr_augment_opts *ret)
+{
+    *ret = (struct tr_augment_opts){
+        .flip = hpo_rng_below(rng, 2),
+        .flip_mode = (int)hpo_rng_below(rng, 2),
+        .crop_padding = (int)hpo_rng_below(rng, 4),
+        .crop_fill = (int)hpo_rng_below(rng, 2),
+        .vertical_flip = hpo_rng_below(rng, 2),
+        .random_resized_crop = hpo_rng_below(rng, 2),
+        .scale_min = 0.3,
+        .scale_max = 1,
+        .ratio_min = 0.75,
+        .ratio_max = 1.25,
+        .rotation = amount(rng, 30),
+        .brightness = amount(rng, 0.5),
+        .contrast = amount(rng, 0.5),
+        .saturation = amount(rng, 0.5),
+        .hue = amount(rng, 0.5),
+        .erasing = amount(rng, 1),
+        .erasing_scale_min = 0.02,
+        .erasing_scale_max = 0.33,
+        .erasing_ratio_min = 0.3,
+        .erasing_ratio_max = 3.3,
+        .cutout = (int)hpo_rng_below(rng, 5),
+        .mixup = amount(rng, 1),
+        .cutmix = amount(rng, 1),
+        .mix_probability = 0.8,
+        .cutmix_share = 0.5,
+    };
+}
+
 /* Some of everything that there is. */
 static void draw(struct fixture *f, uint64_t seed)
 {
@@ -85,6 +121,7 @@ static void draw(struct fixture *f, uint64_t seed)
     c->optimizer.accumulate = 1 + (int)hpo_rng_below(&rng, 3);
     c->optimizer.clip_norm = hpo_rng_below(&rng, 2) ? 0.5 : 0;
     c->optimizer.decay_bias_norm = hpo_rng_below(&rng, 2);
+    draw_augment(&rng, &c->augment);
     c->model.freeze = hpo_rng_below(&rng, 2) ? TR_FREEZE_BACKBONE : TR_FREEZE_NONE;
     c->model.unfreeze_epoch = (int)hpo_rng_below(&rng, EPOCHS);
     c->model.backbone_lr = hpo_rng_below(&rng, 2) ? 0.1 : 1;

@@ -272,7 +272,7 @@ static void test_augmentation(void **s)
     for (uint32_t epoch = 0; epoch < 8; epoch++) {
         int32_t row = 9;
         struct kn_batch b = {&row, 1, epoch, 0, 0};
-        struct kn_placement p = kn_place(h.augment, h.seed, h.fold, epoch, 9);
+        struct kn_placement p = kn_place(&h.augment, h.seed, h.fold, epoch, 9, size, size);
         double loss;
 
         assert_int_equal(ops->set_state(f.plan, 0, &f.state, &f.err), 0);

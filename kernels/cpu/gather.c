@@ -62,9 +62,10 @@ static void put_row(const struct target *t, const uint8_t *src, int w, const str
         const uint8_t *s = src + 3 * (p->flip ? w - 1 - first + dx : first + dx) + c;
         float *x = at(t, row + (size_t)first, c);
         const float *lut = t->lut[c];
+        size_t pixel = t->pixel;
         int step = p->flip ? -3 : 3;
 
-        for (int i = first; i < last; i++, s += step, x += t->pixel)
+        for (int i = first; i < last; i++, s += step, x += pixel)
             *x = lut[*s];
     }
 }
@@ -84,22 +85,107 @@ static void put_copy(const struct target *t, const uint8_t *src, int h, int w,
     }
 }
 
+/* Pixels side by side, channel by channel: what the compiler makes vectors of. */
+#define CHUNK 64
+struct chunk {
+    float c[3][CHUNK];
+};
+
+static void load(const struct target *t, size_t first, int count, struct chunk *ret)
+{
+    for (int c = 0; c < 3; c++)
+        for (int i = 0; i < CHUNK; i++)
+            ret->c[c][i] = i < count ? *at(t, first + (size_t)i, c) : 0;
+}
+
+static void store(const struct target *t, size_t first, int count, const struct chunk *k)
+{
+    for (int c = 0; c < 3; c++)
+        for (int i = 0; i < count; i++)
+            *at(t, first + (size_t)i, c) = k->c[c][i];
+}
+
+/* Do what PIXEL says to every pixel p. */
+#define EACH_PIXEL(k, PIXEL)                                                         \
+    for (int i = 0; i < CHUNK; i++) {                                                \
+        struct kn_rgb p = {(k)->c[0][i], (k)->c[1][i], (k)->c[2][i]};                \
+                                                                                     \
+        p = (PIXEL);                                                                 \
+        (k)->c[0][i] = p.r, (k)->c[1][i] = p.g, (k)->c[2][i] = p.b;                  \
+    }
+
+/* kn_jitter, step by step. */
+static void jitter(const struct kn_colour *c, float mean, struct chunk *k)
+{
+    EACH_PIXEL(k, kn_brighten(c, p))
+    if (c->contrast != 1.0f)
+        EACH_PIXEL(k, kn_contrast(c, p, mean))
+    if (c->saturation != 1.0f)
+        EACH_PIXEL(k, kn_saturate(c, p))
+    if (c->hue != 0.0f)
+        EACH_PIXEL(k, kn_turn_hue(c->hue, p))
+}
+
+static float brightened_grey(const struct target *t, const struct kn_colour *c, int pixels)
+{
+    double sum = 0;
+    struct chunk k;
+
+    for (int first = 0; first < pixels; first += CHUNK) {
+        int count = pixels - first < CHUNK ? pixels - first : CHUNK;
+
+        load(t, (size_t)first, count, &k);
+        for (int i = 0; i < CHUNK; i++) {
+            struct kn_rgb p = {k.c[0][i], k.c[1][i], k.c[2][i]};
+
+            k.c[0][i] = kn_grey(kn_brighten(c, p));
+        }
+        for (int i = 0; i < count; i++)
+            sum += (double)k.c[0][i];
+    }
+    return (float)(sum / pixels);
+}
+
+/* Values in [0, 1] become what the network sees, in place. */
+static void recolour(const struct target *t, const struct kn_hyper *h, const struct kn_colour *c,
+                     int pixels)
+{
+    float mean = c->on && c->contrast != 1.0f ? brightened_grey(t, c, pixels) : 0;
+    struct chunk k;
+
+    for (int first = 0; first < pixels; first += CHUNK) {
+        int count = pixels - first < CHUNK ? pixels - first : CHUNK;
+
+        load(t, (size_t)first, count, &k);
+        if (c->on)
+            jitter(c, mean, &k);
+        for (int j = 0; j < 3; j++)
+            for (int i = 0; i < CHUNK; i++)
+                k.c[j][i] = kn_normalise_real(k.c[j][i], h->mean[j], h->std[j]);
+        store(t, (size_t)first, count, &k);
+    }
+}
+
 /* Scaled and turned. Without a turn the columns' neighbours are the same in every row. */
 static void put_sampled(const struct target *t, const uint8_t *src, int h, int w,
                         const struct kn_placement *p)
 {
-    struct kn_tap column[64], tx, ty;
+    struct kn_tap column[CHUNK], tx, ty = {0};
     float u, v;
 
-    for (int x0 = 0; x0 < w; x0 += (int)HPO_LEN(column)) {
-        int count = w - x0 < (int)HPO_LEN(column) ? w - x0 : (int)HPO_LEN(column);
+    for (int x0 = 0; x0 < w; x0 += CHUNK) {
+        int count = w - x0 < CHUNK ? w - x0 : CHUNK;
 
         for (int i = 0; i < count && !p->turned; i++)
             column[i] = kn_tap_x(p, (float)(p->flip ? w - 1 - x0 - i : x0 + i), w);
         for (int y = 0; y < h; y++) {
+            size_t row = (size_t)y * (size_t)w + (size_t)x0;
+
             if (!p->turned)
                 ty = kn_tap_y(p, (float)(p->vertical_flip ? h - 1 - y : y), h);
             for (int i = 0; i < count; i++) {
+                struct kn_rgb q;
+
                 if (p->turned) {
                     kn_unturn(p, x0 + i, y, h, w, &u, &v);
                     tx = kn_tap_x(p, u, w);
@@ -107,48 +193,13 @@ static void put_sampled(const struct target *t, const uint8_t *src, int h, int w
                 } else {
                     tx = column[i];
                 }
-                for (int c = 0; c < 3; c++)
-                    *at(t, (size_t)y * (size_t)w + (size_t)(x0 + i), c) =
-                        kn_sample(src, w, tx, ty, c);
+                q = kn_sample(src, w, tx, ty);
+                *at(t, row + (size_t)i, 0) = q.r;
+                *at(t, row + (size_t)i, 1) = q.g;
+                *at(t, row + (size_t)i, 2) = q.b;
             }
         }
     }
-}
-
-static struct kn_rgb pixel_at(const struct target *t, size_t i)
-{
-    return (struct kn_rgb){*at(t, i, 0), *at(t, i, 1), *at(t, i, 2)};
-}
-
-static void set_pixel(const struct target *t, size_t i, struct kn_rgb p)
-{
-    *at(t, i, 0) = p.r;
-    *at(t, i, 1) = p.g;
-    *at(t, i, 2) = p.b;
-}
-
-/* In place, on values in [0, 1]. */
-static void recolour(const struct target *t, const struct kn_colour *c, size_t pixels)
-{
-    double sum = 0;
-    float mean;
-
-    for (size_t i = 0; i < pixels; i++) {
-        struct kn_rgb p = kn_brighten(c, pixel_at(t, i));
-
-        sum += (double)kn_grey(p);
-        set_pixel(t, i, p);
-    }
-    mean = (float)(sum / (double)pixels);
-    for (size_t i = 0; i < pixels; i++)
-        set_pixel(t, i, kn_jitter(c, pixel_at(t, i), mean));
-}
-
-static void normalise(const struct target *t, const struct kn_hyper *h, size_t pixels)
-{
-    for (int c = 0; c < 3; c++)
-        for (size_t i = 0; i < pixels; i++)
-            *at(t, i, c) = kn_normalise_real(*at(t, i, c), h->mean[c], h->std[c]);
 }
 
 static void cut_out(const struct target *t, int w, struct kn_hole q)
@@ -162,7 +213,6 @@ static void cut_out(const struct target *t, int w, struct kn_hole q)
 static void put_image(const struct cpu_model *m, struct target *t, const uint8_t *src, int h, int w,
                       const struct kn_placement *p)
 {
-    size_t pixels = (size_t)h * (size_t)w;
     bool late = p->resampled || p->colour.on; /* values are normalised when all else is done */
 
     for (int c = 0; c < 3; c++)
@@ -171,10 +221,8 @@ static void put_image(const struct cpu_model *m, struct target *t, const uint8_t
         put_sampled(t, src, h, w, p);
     else
         put_copy(t, src, h, w, p);
-    if (p->colour.on)
-        recolour(t, &p->colour, pixels);
     if (late)
-        normalise(t, &m->hyper, pixels);
+        recolour(t, &m->hyper, &p->colour, h * w);
     cut_out(t, w, p->erased);
     cut_out(t, w, p->cut);
 }

@@ -4,8 +4,6 @@
 #ifndef HPO_KERNELS_MATH_COLOUR_H
 #define HPO_KERNELS_MATH_COLOUR_H
 
-#include <math.h>
-
 #include "base/compiler.h"
 
 struct kn_rgb {
@@ -42,58 +40,64 @@ HPO_HD struct kn_rgb kn_brighten(const struct kn_colour *c, struct kn_rgb p)
     return q;
 }
 
-/* Hue in [0, 1); grey has hue 0. */
-HPO_HD float kn_hue_of(struct kn_rgb p, float most, float least)
+/* A channel of the pixel with hue h (0 to 6 around the circle), value `most`, chroma d; from: 5 for
+ * red, 3 for green, 1 for blue. */
+HPO_HD float kn_channel(float h, float from, float most, float d)
 {
-    float d = most - least, r = (most - p.r) / d, g = (most - p.g) / d, b = (most - p.b) / d, h;
+    float k = h + from, rise;
 
-    if (most == least)
-        return 0.0f;
-    h = most == p.r ? b - g : most == p.g ? 2.0f + r - b : 4.0f + g - r;
-    h = h / 6.0f + 1.0f;
-    return h >= 1.0f ? h - 1.0f : h;
+    k = k >= 6.0f ? k - 6.0f : k;
+    rise = k < 4.0f - k ? k : 4.0f - k;
+    return most - d * kn_clip01(rise);
 }
 
-HPO_HD struct kn_rgb kn_turn_hue(float turn, struct kn_rgb in)
+/* To hue, saturation and value, and back with another hue. Saturation and value stay, so all that
+ * is needed of them is the largest channel and its distance from the smallest. Grey stays grey.
+ * turn: -0.5 to 0.5. */
+HPO_HD struct kn_rgb kn_turn_hue(float turn, struct kn_rgb p)
 {
-    float most = in.r > in.g ? in.r : in.g, least = in.r < in.g ? in.r : in.g;
-    float s, h, f, p, q, t;
-    struct kn_rgb out;
-    int i;
+    float most = p.r > p.g ? p.r : p.g, least = p.r < p.g ? p.r : p.g, d, up, from, h;
+    struct kn_rgb q;
 
-    most = most > in.b ? most : in.b;
-    least = least < in.b ? least : in.b;
-    s = most > least ? (most - least) / most : 0.0f;
-    h = kn_hue_of(in, most, least) + turn;
-    h = 6.0f * (h - floorf(h));
-    i = (int)h;
-    f = h - (float)i;
-    p = kn_clip01(most * (1.0f - s));
-    q = kn_clip01(most * (1.0f - s * f));
-    t = kn_clip01(most * (1.0f - s * (1.0f - f)));
-    i %= 6;
-    out.r = i == 0 || i == 5 ? most : i == 1 ? q : i == 4 ? t : p;
-    out.g = i == 1 || i == 2 ? most : i == 3 ? q : i == 0 ? t : p;
-    out.b = i == 3 || i == 4 ? most : i == 5 ? q : i == 2 ? t : p;
-    return out;
+    most = most > p.b ? most : p.b;
+    least = least < p.b ? least : p.b;
+    d = most - least;
+    up = most == p.r ? p.g - p.b : most == p.g ? p.b - p.r : p.r - p.g;
+    from = most == p.r ? 0.0f : most == p.g ? 2.0f : 4.0f;
+    h = up / (d > 0.0f ? d : 1.0f) + from + 6.0f * turn;
+    h = h < 0.0f ? h + 6.0f : h;
+    h = h >= 6.0f ? h - 6.0f : h;
+    q.r = kn_channel(h, 5.0f, most, d);
+    q.g = kn_channel(h, 3.0f, most, d);
+    q.b = kn_channel(h, 1.0f, most, d);
+    return q;
 }
 
-/* What comes after brightness. mean: kn_grey of the brightened image, over all of its pixels. */
+HPO_HD struct kn_rgb kn_contrast(const struct kn_colour *c, struct kn_rgb p, float mean)
+{
+    struct kn_rgb q = {kn_blend(c->contrast, p.r, mean), kn_blend(c->contrast, p.g, mean),
+                       kn_blend(c->contrast, p.b, mean)};
+
+    return q;
+}
+
+HPO_HD struct kn_rgb kn_saturate(const struct kn_colour *c, struct kn_rgb p)
+{
+    float grey = kn_grey(p);
+    struct kn_rgb q = {kn_blend(c->saturation, p.r, grey), kn_blend(c->saturation, p.g, grey),
+                       kn_blend(c->saturation, p.b, grey)};
+
+    return q;
+}
+
+/* All four. mean: kn_grey of the brightened image, over all of its pixels. */
 HPO_HD struct kn_rgb kn_jitter(const struct kn_colour *c, struct kn_rgb p, float mean)
 {
-    float grey;
-
-    if (c->contrast != 1.0f) {
-        p.r = kn_blend(c->contrast, p.r, mean);
-        p.g = kn_blend(c->contrast, p.g, mean);
-        p.b = kn_blend(c->contrast, p.b, mean);
-    }
-    if (c->saturation != 1.0f) {
-        grey = kn_grey(p);
-        p.r = kn_blend(c->saturation, p.r, grey);
-        p.g = kn_blend(c->saturation, p.g, grey);
-        p.b = kn_blend(c->saturation, p.b, grey);
-    }
+    p = kn_brighten(c, p);
+    if (c->contrast != 1.0f)
+        p = kn_contrast(c, p, mean);
+    if (c->saturation != 1.0f)
+        p = kn_saturate(c, p);
     return c->hue != 0.0f ? kn_turn_hue(c->hue, p) : p;
 }
 

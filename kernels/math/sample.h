@@ -7,12 +7,20 @@
 #include "kernels/math/augment.h"
 #include "kernels/math/colour.h"
 
-/* An axis of the source as a pixel of the batch sees it: two neighbours, the second with weight f,
- * and the share of the pixel that shows the image at all. A neighbour of -1 is black. */
+/* An axis of the source as a pixel of the batch sees it: two neighbours and their weights, which
+ * add up to 1, or to less where the pixel shows black. */
 struct kn_tap {
     int a, b;
-    float f, seen;
+    float of_a, of_b;
 };
+
+/* floorf, for what fits into an int: no call where a processor has no instruction for it. */
+HPO_HD int kn_floor(float v)
+{
+    int i = (int)v;
+
+    return i - ((float)i > v);
+}
 
 /* Mirror i into [0, n) about the middles of the outermost pixels (numpy's and torch's "reflect"),
  * as often as it takes. */
@@ -33,7 +41,7 @@ HPO_HD float kn_reflect_real(float u, int n)
     if (n == 1)
         return 0.0f;
     u = u < 0.0f ? -u : u;
-    u = u - period * floorf(u / period);
+    u = u < period ? u : u - period * (float)kn_floor(u / period);
     return u > last ? period - u : u;
 }
 
@@ -50,24 +58,28 @@ HPO_HD int kn_source(int i, int n, int fill)
  * goes on. */
 HPO_HD struct kn_tap kn_tap_at(float u, int from, int extent, int size, int fill)
 {
-    float last = (float)(size - 1), s, low = (float)from, high = (float)(from + extent - 1);
+    float last = (float)(size - 1), low = (float)from, high = (float)(from + extent - 1);
+    float seen = 1.0f, s, f;
     struct kn_tap t;
-    int i;
 
-    t.seen = 1.0f;
     if (fill == KN_FILL_REFLECT) {
         u = kn_reflect_real(u, size);
     } else {
-        t.seen = u < 0.0f ? 1.0f + u : u > last ? 1.0f + last - u : 1.0f;
-        t.seen = t.seen < 0.0f ? 0.0f : t.seen;
+        seen = u < 0.0f ? 1.0f + u : u > last ? 1.0f + last - u : 1.0f;
+        seen = seen < 0.0f ? 0.0f : seen;
         u = u < 0.0f ? 0.0f : u > last ? last : u;
     }
     s = low + ((u + 0.5f) * ((float)extent / (float)size) - 0.5f);
     s = s < low ? low : s > high ? high : s;
-    i = (int)floorf(s);
-    t.f = s - (float)i;
-    t.a = kn_source(i, size, fill);
-    t.b = i + 1 <= from + extent - 1 ? kn_source(i + 1, size, fill) : t.a;
+    t.a = kn_floor(s);
+    f = s - (float)t.a;
+    t.b = t.a + 1 < from + extent ? t.a + 1 : t.a;
+    t.a = kn_source(t.a, size, fill);
+    t.b = kn_source(t.b, size, fill);
+    t.of_a = t.a < 0 ? 0.0f : seen * (1.0f - f);
+    t.of_b = t.b < 0 ? 0.0f : seen * f;
+    t.a = t.a < 0 ? 0 : t.a;
+    t.b = t.b < 0 ? 0 : t.b;
     return t;
 }
 
@@ -95,20 +107,22 @@ HPO_HD struct kn_tap kn_tap_y(const struct kn_placement *p, float v, int h)
     return kn_tap_at(v, p->dy, p->height, h, p->fill);
 }
 
-HPO_HD float kn_texel(const uint8_t *src, int w, int x, int y, int c)
-{
-    return x < 0 || y < 0 ? 0.0f : (float)src[3 * ((int64_t)y * w + x) + c];
-}
-
 /* A pixel of the source (rows of w pixels of 3 bytes), in [0, 1]. */
-HPO_HD float kn_sample(const uint8_t *src, int w, struct kn_tap x, struct kn_tap y, int c)
+HPO_HD struct kn_rgb kn_sample(const uint8_t *src, int w, struct kn_tap x, struct kn_tap y)
 {
-    float above =
-        (1.0f - x.f) * kn_texel(src, w, x.a, y.a, c) + x.f * kn_texel(src, w, x.b, y.a, c);
-    float below =
-        (1.0f - x.f) * kn_texel(src, w, x.a, y.b, c) + x.f * kn_texel(src, w, x.b, y.b, c);
+    const uint8_t *a = src + 3 * ((int64_t)y.a * w), *b = src + 3 * ((int64_t)y.b * w);
+    const uint8_t *p = a + 3 * x.a, *q = a + 3 * x.b, *r = b + 3 * x.a, *s = b + 3 * x.b;
+    float v[3];
+    struct kn_rgb rgb;
 
-    return x.seen * y.seen * ((1.0f - y.f) * above + y.f * below) / 255.0f;
+    for (int c = 0; c < 3; c++)
+        v[c] = (y.of_a * (x.of_a * (float)p[c] + x.of_b * (float)q[c]) +
+                y.of_b * (x.of_a * (float)r[c] + x.of_b * (float)s[c])) *
+               (1.0f / 255.0f);
+    rgb.r = v[0];
+    rgb.g = v[1];
+    rgb.b = v[2];
+    return rgb;
 }
 
 #endif

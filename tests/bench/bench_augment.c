@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     images.pixels = pixels;
     images.labels = rows + IMAGES;
     kn_net_init(&net, 3, side, side, 2);
-    kn_linear(&net, "fc", kn_flatten(&net, "flatten", kn_conv(&net, "conv", 0, 8, 3, 1, 1, false)), 2,
+    kn_linear(&net, "fc", kn_flatten(&net, "flatten", kn_conv2d(&net, "conv", 0, 8, 3, 1, 1, false, KN_INIT_DEFAULT)), 2,
               true);
     rc = kn_net_finish(&net, &err);
     rc = rc ? rc : cpu->open(0, 1, &dev, &err);

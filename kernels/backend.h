@@ -56,6 +56,9 @@ struct kn_hyper {
     uint64_t seed;              /* of augmentation and dropout: the study's, not the trial's */
     int fold;
 
+    int mirror; /* not 0: evaluations give the mean of the logits of an image and of its mirror
+                   image, left to right (test-time augmentation) */
+
     /* One of net->param each, copied by set_hyper; NULL: all 1, 1. Those of buffers say nothing. */
     const struct kn_factor *factors;
 };
@@ -110,6 +113,8 @@ struct kn_batch {
                         steps were done */
     float average;   /* averaged: after the step average <- average * this + (1 - this) * now, of
                         weights and statistics; 1 leaves it, 0 copies. At the last micro-batch */
+    int adopt;       /* averaged; not 0: then the weights and statistics become their average
+                        (Lookahead). At the last micro-batch */
     int estimate;    /* averaged; not 0: nothing is trained. A forward pass as in training, but
                         with the average weights, moves their statistics by 1 / estimate */
 };

@@ -115,9 +115,10 @@ static int check_step(const struct kn_plan *p, const struct kn_batch *b, struct 
     if (b->micros < 0 || b->micro < 0 || b->micro > b->micros ||
         (b->micros && b->micro == b->micros) || (b->micros > 1 && !p->accumulate))
         return hpo_fail(err, HPO_ECONFIG, "batch %d of %d of a step", b->micro, b->micros);
-    if (!(b->average >= 0 && b->average <= 1) || b->estimate < 0 || (b->estimate && !p->averaged))
-        return hpo_fail(err, HPO_ECONFIG, "an average of decay %g, estimate %d", (double)b->average,
-                        b->estimate);
+    if (!(b->average >= 0 && b->average <= 1) || b->estimate < 0 ||
+        ((b->estimate || b->adopt) && !p->averaged))
+        return hpo_fail(err, HPO_ECONFIG, "an average of decay %g, estimate %d, adopt %d",
+                        (double)b->average, b->estimate, b->adopt);
     if (x->kind != KN_MIX_NONE && !(x->lambda >= 0 && x->lambda <= 1))
         return hpo_fail(err, HPO_ECONFIG, "images mixed by %g", (double)x->lambda);
     if (x->kind == KN_CUTMIX && (x->y0 < 0 || x->y0 > x->y1 || x->y1 > in->h || x->x0 < 0 ||

@@ -1,5 +1,6 @@
 #include "kernels/net.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -117,6 +118,7 @@ static int add_param(struct kn_net *n, const char *suffix, bool trained, enum kn
                            .offset = *total,
                            .trained = trained,
                            .init = init,
+                           .epochs = KN_ALWAYS,
                            .op = n->n_ops - 1};
     snprintf(p->name, sizeof(p->name), "%.*s.%s", MAX_OP_NAME, owner, suffix);
     for (int i = 0; i < 4; i++)
@@ -216,6 +218,19 @@ void kn_init_with(struct kn_net *n, enum kn_init weight, enum kn_init bias)
         n->param[op->bias].init = bias;
 }
 
+void kn_train_for(struct kn_net *n, int weight, int bias)
+{
+    const struct kn_op *op;
+
+    if (!ok(n) || !n->n_ops)
+        return;
+    op = &n->op[n->n_ops - 1];
+    if (op->weight >= 0)
+        n->param[op->weight].epochs = weight;
+    if (op->bias >= 0)
+        n->param[op->bias].epochs = bias;
+}
+
 int kn_batch_norm(struct kn_net *n, const char *name, int in)
 {
     return kn_batch_norm_with(n, name, in, 1e-5f, 0.1f);
@@ -268,6 +283,18 @@ int kn_act_layer(struct kn_net *n, const char *name, int in, enum kn_act_kind ac
 
     if (ok(n))
         n->op[n->n_ops - 1].act = act;
+    return out;
+}
+
+int kn_multiply(struct kn_net *n, const char *name, int in, float factor)
+{
+    int out;
+
+    if (!isfinite(factor))
+        return fail(n, name, "%g is no factor", (double)factor);
+    out = same_shape(n, KN_MULTIPLY, name, in);
+    if (ok(n))
+        n->op[n->n_ops - 1].factor = factor;
     return out;
 }
 

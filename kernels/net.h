@@ -35,6 +35,7 @@ enum kn_kind {
     KN_ACT,             /* act: kernels/math/act.h */
     KN_SCALE,           /* in (c, h, w) times in2 (c, 1, 1): squeeze-and-excite */
     KN_DROP_PATH,       /* stochastic depth: whole rows; rate fraction * kn_hyper.rates[rate] */
+    KN_MULTIPLY,        /* in times the constant `factor` */
     KN_N_KINDS
 };
 
@@ -43,8 +44,14 @@ enum kn_init {
     KN_INIT_KAIMING_FAN_OUT, /* conv: normal, std sqrt(2 / fan_out) (torchvision's ResNet) */
     KN_INIT_UNIFORM_OUT,     /* linear: U(+-1 / sqrt out) (torchvision's EfficientNet) */
     KN_INIT_NORMAL_01,       /* normal, std 0.01 (torchvision's MobileNet) */
-    KN_INIT_ZERO
+    KN_INIT_ZERO,
+    KN_INIT_DIRAC, /* conv: output o begins as input o, as far as there are inputs; the other
+                      outputs as by default (torch.nn.init.dirac_ on the first of them) */
+    KN_INIT_WHITEN /* conv on the input, 2 * I * k * k outputs: from the training images, by whoever
+                      has them (trainer/whiten.h) */
 };
+
+#define KN_ALWAYS (-1)
 
 struct kn_tensor {
     int c, h, w;
@@ -64,6 +71,7 @@ struct kn_op {
     int rate;             /* KN_DROPOUT, KN_DROP_PATH: index into kn_hyper.rates */
     float fraction;       /* KN_DROP_PATH: of that rate */
     int layer;            /* the same two: names the random bits, no two have the same */
+    float factor;         /* KN_MULTIPLY */
     enum kn_act_kind act; /* KN_ACT */
     int weight, bias;     /* indices into net->params; -1: none */
     int mean, var;        /* KN_BATCH_NORM: buffers, indices into net->params */
@@ -76,6 +84,8 @@ struct kn_param {
     size_t offset; /* in weights, or in buffers when !trained */
     bool trained;
     enum kn_init init;
+    int epochs; /* of a trained one: for the first so many, then it is frozen; KN_ALWAYS. Whoever
+                   trains the network sees to it (kn_hyper.factors) */
     int op;
 };
 
@@ -109,8 +119,12 @@ int kn_batch_norm(struct kn_net *n, const char *name, int in);
 int kn_batch_norm_with(struct kn_net *n, const char *name, int in, float eps, float momentum);
 /* Other initial values for the weight and the bias of the operation that was added last. */
 void kn_init_with(struct kn_net *n, enum kn_init weight, enum kn_init bias);
+/* How long the weight and the bias of the operation that was added last are trained: epochs, 0 is
+ * not at all, or KN_ALWAYS. */
+void kn_train_for(struct kn_net *n, int weight, int bias);
 int kn_act_layer(struct kn_net *n, const char *name, int in, enum kn_act_kind act);
 int kn_scale(struct kn_net *n, const char *name, int in, int by);
+int kn_multiply(struct kn_net *n, const char *name, int in, float factor);
 /* rate: kn_rate's; the branch `in` is dropped in a share fraction * rate of the rows. */
 int kn_drop_path(struct kn_net *n, const char *name, int in, int rate, float fraction);
 int kn_relu(struct kn_net *n, const char *name, int in);

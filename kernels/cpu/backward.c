@@ -101,6 +101,14 @@ static void drop_path_rows(const struct cpu_runner *r, const void *arg, int n0, 
                               a->dx + row * (size_t)n, row);
 }
 
+static void multiply_rows(const struct cpu_runner *r, const void *arg, int n0, int n1)
+{
+    const struct pass *a = arg;
+    size_t row = r->p->tensor[a->n->in].row, at = row * (size_t)n0;
+
+    r->p->dev->vec->times(a->dy + at, a->n->op->factor, a->dx + at, row * (size_t)(n1 - n0));
+}
+
 static void act_rows(const struct cpu_runner *r, const void *arg, int n0, int n1)
 {
     const struct pass *a = arg;
@@ -142,6 +150,7 @@ static cpu_rows_fn *const rows_of[KN_N_KINDS] = {
     [KN_RELU] = relu_rows,           [KN_ADD] = add_rows,         [KN_MAX_POOL] = pool_rows,
     [KN_GLOBAL_AVG_POOL] = gap_rows, [KN_DROPOUT] = dropout_rows, [KN_FLATTEN] = flatten_rows,
     [KN_DROP_PATH] = drop_path_rows, [KN_ACT] = act_rows,         [KN_SCALE] = scale_rows,
+    [KN_MULTIPLY] = multiply_rows,
 };
 
 static int conv_backward(struct cpu_runner *r, struct cpu_model *m, const struct pass *a,

@@ -237,7 +237,7 @@ static void put_rows(const struct cpu_plan *p, const struct cpu_model *m,
                        .channel = in->plain ? pixels : 1};
 
     for (int n = first; n < last; n++) {
-        struct kn_placement place = {0};
+        struct kn_placement place = {.flip = pick->mirror};
 
         if (pick->augment)
             place = kn_place(&m->hyper.augment, m->hyper.seed, m->hyper.fold, pick->epoch,

@@ -44,6 +44,7 @@ static bool may_alias(const struct cpu_plan *p, const struct cpu_node *n)
     case KN_ADD:
     case KN_ACT:
     case KN_DROP_PATH:
+    case KN_MULTIPLY:
         return true;
     case KN_DROPOUT:
         return p->tensor[n->in].samples == p->tensor[n->out].samples;
@@ -147,7 +148,7 @@ static void plan_eval(struct cpu_plan *p)
         struct cpu_node *n = &p->node[i];
         bool in_place = n->in != 0 && p->tensor[n->in].uses == 1 &&
                         (n->kind == KN_RELU || n->kind == KN_ACT || n->kind == KN_DROPOUT ||
-                         n->kind == KN_DROP_PATH || n->kind == KN_SCALE ||
+                         n->kind == KN_DROP_PATH || n->kind == KN_SCALE || n->kind == KN_MULTIPLY ||
                          (n->kind == KN_BATCH_NORM && n->tail == CPU_TAIL_NONE));
 
         kn_buf_lives_until(&p->eval, p->eval_act[n->in], i);

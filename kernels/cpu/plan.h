@@ -232,6 +232,7 @@ struct cpu_pick {
     const int32_t *index;
     int n;
     bool augment;
+    bool mirror; /* left to right, all of them; not with augment */
     uint32_t epoch;
     struct kn_mix mix;
 };

@@ -139,34 +139,49 @@ struct eval_arg {
     float *const *logits;
 };
 
-/* A partial batch runs at full size: the rows that are not there are zeros, and no row of an
- * evaluation depends on another. */
+/* Logits of the images, or of their mirror images, which are the second half of a mean. A partial
+ * batch runs at full size: the rows that are not there are zeros, and no row of an evaluation
+ * depends on another. */
+static int eval_view(struct cpu_runner *r, struct cpu_model *m, const struct cpu_pick *pick,
+                     float *ret_logits, struct hpo_err *err)
+{
+    struct cpu_plan *p = r->p;
+    int n = pick->n, last = p->base.net->n_tensors - 1, k = p->tensor[last].c, rc;
+    float *x = cpu_ptr(r, &p->eval, p->eval_act[0]);
+    const float *z;
+
+    cpu_gather_parallel(p, m, pick, x);
+    memset(x + p->tensor[0].row * (size_t)n, 0,
+           sizeof(*x) * p->tensor[0].row * (size_t)(p->base.eval_batch - n));
+    rc = cpu_forward_eval(r, m, err);
+    if (rc)
+        return rc;
+    z = cpu_ptr(r, &p->eval, p->eval_act[last]);
+    for (int j = 0; j < n; j++, z += p->tensor[last].row, ret_logits += k)
+        for (int c = 0; c < k; c++)
+            ret_logits[c] = pick->mirror ? 0.5f * (ret_logits[c] + z[c]) : z[c];
+    return HPO_OK;
+}
+
 static int eval_model(struct cpu_runner *r, int i, const void *arg, struct hpo_err *err)
 {
     const struct eval_arg *a = arg;
     struct cpu_plan *p = r->p;
     struct cpu_model *m = &p->model[i], average = *m;
-    int n = a->n[i], last = p->base.net->n_tensors - 1, k = p->tensor[last].c, rc;
-    float *x = cpu_ptr(r, &p->eval, p->eval_act[0]);
-    const float *z;
+    struct cpu_pick pick = {.index = a->index[i], .n = a->n[i]};
+    int rc;
 
-    if (!n)
+    if (!pick.n)
         return HPO_OK;
     if (p->base.averaged) {
         average.w = m->average_w;
         average.stats = m->average_stats;
     }
-    cpu_gather_parallel(p, m, &(struct cpu_pick){.index = a->index[i], .n = n}, x);
-    memset(x + p->tensor[0].row * (size_t)n, 0,
-           sizeof(*x) * p->tensor[0].row * (size_t)(p->base.eval_batch - n));
-    rc = cpu_forward_eval(r, &average, err);
-    if (rc)
+    rc = eval_view(r, &average, &pick, a->logits[i], err);
+    if (rc || !m->hyper.mirror)
         return rc;
-    z = cpu_ptr(r, &p->eval, p->eval_act[last]);
-    for (int j = 0; j < n; j++)
-        memcpy(a->logits[i] + (size_t)j * (size_t)k, z + p->tensor[last].row * (size_t)j,
-               sizeof(*z) * (size_t)k);
-    return HPO_OK;
+    pick.mirror = true;
+    return eval_view(r, &average, &pick, a->logits[i], err);
 }
 
 int cpu_eval(struct kn_plan *plan, const int32_t *const *index, const int *n,

@@ -144,7 +144,7 @@ static double sum_of_squares(struct cpu_runner *r, const float *g)
     return sum;
 }
 
-enum pass { ADD_UP, TAKE_SUM, SCALE, AVERAGE };
+enum pass { ADD_UP, TAKE_SUM, SCALE, AVERAGE, ADOPT };
 
 static void each(struct cpu_runner *r, struct cpu_model *m, enum pass what, float factor)
 {
@@ -168,6 +168,9 @@ static void each(struct cpu_runner *r, struct cpu_model *m, enum pass what, floa
                 break;
             case AVERAGE:
                 m->average_w[k] = kn_average(m->average_w[k], m->w[k], factor);
+                break;
+            case ADOPT:
+                m->w[k] = m->average_w[k];
                 break;
             }
     }
@@ -200,6 +203,21 @@ static void clear_frozen(const struct cpu_plan *p, struct cpu_model *m)
             memset(m->g + p->param[i].offset, 0, sizeof(float) * p->param[i].count);
 }
 
+static void average(struct cpu_runner *r, struct cpu_model *m, const struct kn_batch *b)
+{
+    size_t n = r->p->n_stats;
+
+    if (b->average < 1.0f) {
+        each(r, m, AVERAGE, b->average);
+        for (size_t i = 0; i < n; i++)
+            m->average_stats[i] = kn_average(m->average_stats[i], m->stats[i], b->average);
+    }
+    if (b->adopt) {
+        each(r, m, ADOPT, 0);
+        memcpy(m->stats, m->average_stats, sizeof(float) * n);
+    }
+}
+
 int cpu_update(struct cpu_runner *r, struct cpu_model *m, const struct kn_batch *b,
                struct hpo_err *err)
 {
@@ -224,10 +242,7 @@ int cpu_update(struct cpu_runner *r, struct cpu_model *m, const struct kn_batch 
             each(r, m, SCALE, f);
     }
     rc = step_parts(r, m, &s, err);
-    if (rc || !p->base.averaged || b->average >= 1.0f)
-        return rc;
-    each(r, m, AVERAGE, b->average);
-    for (size_t i = 0; i < p->n_stats; i++)
-        m->average_stats[i] = kn_average(m->average_stats[i], m->stats[i], b->average);
-    return HPO_OK;
+    if (!rc && p->base.averaged)
+        average(r, m, b);
+    return rc;
 }

@@ -15,6 +15,7 @@ static const char *strange_op(const struct kn_net *net, const struct kn_op *op)
         [KN_ACT] = "an activation other than ReLU",
         [KN_SCALE] = "squeeze-and-excite",
         [KN_DROP_PATH] = "stochastic depth",
+        [KN_MULTIPLY] = "a factor",
     };
 
     if (kinds[op->kind])
@@ -56,6 +57,8 @@ int cu_check_hyper_support(const struct kn_hyper *h, struct hpo_err *err)
         return refuse(err, NULL, "augmentation beyond flips and a padded crop");
     if (h->class_weights)
         return refuse(err, NULL, "a loss with class weights");
+    if (h->mirror)
+        return refuse(err, NULL, "evaluation on mirrored images");
     if (h->factors)
         return refuse(err, NULL, "a parameter with a rate of its own");
     if (h->optim.keep_vectors)
@@ -73,6 +76,8 @@ int cu_check_batch_support(const struct kn_batch *b, int models, struct hpo_err 
             return refuse(err, NULL, "mixed images");
         if (b[m].n && b[m].momentum > 0)
             return refuse(err, NULL, "a momentum that changes");
+        if (b[m].n && b[m].adopt)
+            return refuse(err, NULL, "Lookahead");
     }
     return HPO_OK;
 }

@@ -257,6 +257,24 @@ static inline void net_mobile(struct kn_net *n, enum kn_act_kind act, enum kn_ac
     kn_linear(n, "fc", t, 4, true);
 }
 
+/* Even kernels and no padding, a pool of three, features that are multiplied: as in airbench. */
+static inline void build_small_steps(struct kn_net *n)
+{
+    int t;
+
+    kn_net_init(n, 3, 16, 16, 5);
+    t = kn_conv2d(n, "whiten", 0, 24, 2, 1, 0, true, KN_INIT_DEFAULT);
+    t = kn_act_layer(n, "act0", t, KN_GELU);
+    t = kn_conv2d(n, "conv1", t, 19, 3, 1, 1, false, KN_INIT_DIRAC);
+    t = kn_max_pool(n, "pool1", t, 2, 2, 0);
+    t = kn_batch_norm_with(n, "norm1", t, 1e-12f, 0.4f);
+    t = kn_act_layer(n, "act1", t, KN_GELU);
+    t = kn_max_pool(n, "pool2", t, 3, 3, 0);
+    t = kn_flatten(n, "flatten", t);
+    t = kn_multiply(n, "scale", t, 1.0f / 9);
+    kn_linear(n, "head", t, 5, false);
+}
+
 static inline void build_mobile(struct kn_net *n)
 {
     net_mobile(n, KN_SILU, KN_SIGMOID, 1);

@@ -112,12 +112,17 @@ static void test_gradients_mobile(void **s)
     gradients_of(build_mobile_gelu, 15, 4, 5, 1, 1);
 }
 
+static void test_gradients_small_steps(void **s)
+{
+    gradients_of(build_small_steps, 16, 5, 6, 2, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients_convnet), cmocka_unit_test(test_gradients_resnet),
         cmocka_unit_test(test_gradients_mlp),     cmocka_unit_test(test_gradients_zoo),
-        cmocka_unit_test(test_gradients_mobile),
+        cmocka_unit_test(test_gradients_mobile),  cmocka_unit_test(test_gradients_small_steps),
     };
 
     pid_t child = fork();

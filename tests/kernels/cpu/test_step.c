@@ -345,6 +345,67 @@ static void test_averages(void **s)
     close_net(&f);
 }
 
+/* The average is what weights and statistics become, and training goes on from there. */
+static void test_adoption(void **s)
+{
+    struct kn_hyper h = plain();
+    struct kn_state want, got;
+    struct fixture f;
+
+    open_net(&f, build_convnet5, 13, 4);
+    memset(h.rates, 0, sizeof(h.rates));
+    h.optim.momentum = 0.9f;
+    start(&f, (struct kn_plan_desc){.averaged = true}, h);
+    step(&f, (struct kn_batch){.index = f.order, .lr = 0.1f, .average = 0.75f});
+    get(&f, &want);
+    start(&f, (struct kn_plan_desc){.averaged = true}, h);
+    step(&f, (struct kn_batch){.index = f.order, .lr = 0.1f, .average = 0.75f, .adopt = 1});
+    get(&f, &got);
+    for (size_t i = 0; i < f.net.n_weights; i++)
+        assert_true(got.weights[i] == want.average_weights[i]);
+    for (size_t i = 0; i < f.net.n_buffers; i++)
+        assert_true(got.buffers[i] == want.average_buffers[i]);
+    assert_memory_equal(got.average_weights, want.average_weights, f.net.n_weights * sizeof(float));
+    assert_memory_equal(got.slots[0], want.slots[0], f.net.n_weights * sizeof(float));
+    drop(&want);
+    drop(&got);
+    close_net(&f);
+}
+
+/* The mean of the logits of two data sets, of which one is the other in a mirror. */
+static void test_mirror(void **s)
+{
+    float one[2][IMAGES * 5], both[IMAGES * 5], *out;
+    struct kn_hyper h = plain();
+    const int32_t *rows;
+    struct fixture f;
+    int n = 7, side = 13;
+
+    open_net(&f, build_convnet5, side, 4);
+    rows = f.order;
+    for (int k = 0; k < 3; k++) {
+        h.mirror = k == 1;
+        start(&f, (struct kn_plan_desc){0}, h);
+        out = k == 1 ? both : one[k / 2];
+        assert_int_equal(ops->eval(f.plan, &rows, &n, &out, &f.err), 0);
+        for (int i = 0; k == 1 && i < IMAGES * side; i++) {
+            uint8_t *row = f.pixels + (size_t)i * (size_t)side * 3;
+
+            for (int x = 0; x < side / 2; x++)
+                for (int c = 0; c < 3; c++) {
+                    uint8_t v = row[x * 3 + c], *other = &row[(side - 1 - x) * 3 + c];
+
+                    row[x * 3 + c] = *other;
+                    *other = v;
+                }
+        }
+    }
+    assert_memory_not_equal(one[0], one[1], sizeof(float) * 28);
+    for (int i = 0; i < 28; i++)
+        assert_float_equal(both[i], ((double)one[0][i] + (double)one[1][i]) / 2, 1e-6);
+    close_net(&f);
+}
+
 /* Statistics of the average weights: of one batch they are that batch's, of several their mean; the
  * weights and their own statistics stay. */
 static void test_estimates(void **s)
@@ -628,6 +689,7 @@ static void test_refusals(void **s)
         {.micros = 2},
         {.average = 2},
         {.estimate = 1},
+        {.adopt = 1},
         {.mix = {.kind = KN_MIXUP, .lambda = 1.5f}},
         {.mix = {.kind = KN_CUTMIX, .y1 = SIZE + 1}},
     };
@@ -655,6 +717,7 @@ int main(void)
         cmocka_unit_test(test_accumulation), cmocka_unit_test(test_clipping),
         cmocka_unit_test(test_decay),        cmocka_unit_test(test_averages),
         cmocka_unit_test(test_estimates),    cmocka_unit_test(test_freezing),
+        cmocka_unit_test(test_adoption),     cmocka_unit_test(test_mirror),
         cmocka_unit_test(test_factors),      cmocka_unit_test(test_factors_clipping),
         cmocka_unit_test(test_muon),         cmocka_unit_test(test_refusals),
     };

@@ -10,6 +10,7 @@
 /* The end of an optimizer step. */
 struct averaging_at {
     int64_t updates;   /* optimizer steps done, this one included */
+    int64_t total;     /* of the whole training */
     int epoch, epochs; /* the one at hand, from 0; of the whole training */
     bool last;         /* of its epoch */
 };
@@ -22,6 +23,8 @@ struct averaging_ops {
     /* Does an epoch end with average weights whose batch norm statistics are not their own? Then
      * they are taken anew, over the training images. */
     bool (*estimates)(const void *opts, int epoch, int epochs);
+    /* Optional: do weights and statistics then become what their average is? */
+    bool (*adopts)(const void *opts, const struct averaging_at *at);
 };
 
 extern const struct averaging_ops *const averaging_registry[]; /* NULL ends it */

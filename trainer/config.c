@@ -18,6 +18,9 @@ static const struct hpo_opt trainer_options[] = {
         "mean and deviation of the colours that the network's input is scaled by: those of "
         "the training images, or ImageNet's, which pretrained weights expect; auto is "
         "imagenet with model.pretrained, else dataset"),
+    HPO_OPT_WORDS(struct tr_config, tta, "tta", "none", "none|flip", 0,
+                  "test-time augmentation, in every evaluation; flip: the mean of the logits of an "
+                  "image and of its mirror image, left to right"),
     {0},
 };
 
@@ -52,6 +55,10 @@ static const struct hpo_opt optimizer_options[] = {
             "(torch.nn.utils.clip_grad_norm_)"),
     HPO_OPT(INT, struct tr_optimizer_opts, accumulate, "accumulate", "1", 1, 65536, 0,
             "batches whose gradients are averaged for one step"),
+    HPO_OPT(REAL, struct tr_optimizer_opts, bias_scaler, "bias_scaler", "1.0", 0, 1e6,
+            HPO_OPT_MIN_OPEN,
+            "the rate of batch norm's biases is so many times the others', and their decay is "
+            "divided by it (airbench: 64)"),
     {0},
 };
 

@@ -28,6 +28,8 @@ struct tr_augment_opts {
 enum tr_freeze { TR_FREEZE_NONE, TR_FREEZE_BACKBONE };
 enum tr_normalize { TR_NORMALIZE_AUTO, TR_NORMALIZE_DATASET, TR_NORMALIZE_IMAGENET };
 
+enum tr_tta { TR_TTA_NONE, TR_TTA_FLIP };
+
 /* These begin with what was chosen; the rest holds for every type. */
 struct tr_model_opts {
     struct hpo_part part;
@@ -42,6 +44,7 @@ struct tr_optimizer_opts {
     bool decay_bias_norm;
     double clip_norm;
     int accumulate;
+    double bias_scaler; /* 0: none, 1 */
 };
 
 struct tr_early_stopping {
@@ -54,6 +57,7 @@ struct tr_config {
     int seeds;     /* each fold is trained so many times, from other initial weights */
     int precision; /* enum kn_precision, in the order of the words auto|fp32|tf32|bf16|fp16 */
     int normalize; /* enum tr_normalize */
+    int tta;       /* enum tr_tta */
     struct tr_model_opts model;              /* ops: struct model_ops * */
     struct hpo_part schedule, loss, average; /* ops: struct schedule_ops * ... */
     struct tr_optimizer_opts optimizer;

@@ -83,7 +83,7 @@ int run_evaluate(struct tr_run *r, struct hpo_err *err)
     const int32_t *index[TR_MAX_FOLDS];
     float *logits[TR_MAX_FOLDS];
     int n[TR_MAX_FOLDS], rc = 0, most = 0;
-    double loss = 0;
+    double loss = 0, views = r->config->tta == TR_TTA_FLIP ? 2 : 1;
 
     for (int i = 0; i < r->members; i++) {
         const struct tr_member *m = &r->member[i];
@@ -92,7 +92,7 @@ int run_evaluate(struct tr_run *r, struct hpo_err *err)
         loss += r->at.loss_sum[m->fold] / m->steps / r->members;
     }
     for (int from = 0; from < most && !rc; from += r->plan->eval_batch) {
-        r->work += next_rows(r, from, index, n, logits) * TR_EVAL_WORK;
+        r->work += next_rows(r, from, index, n, logits) * TR_EVAL_WORK * views;
         rc = r->plan->ops->eval(r->plan, index, n, logits, err);
         /* A pause here forgets the evaluation: the place is still the end of the last step. */
         if (!rc && from + r->plan->eval_batch < most)

@@ -4,6 +4,7 @@
 #include "trainer/init.h"
 #include "trainer/job.h"
 #include "trainer/mixing.h"
+#include "trainer/whiten.h"
 
 /* Fold-first the lowest fold that is not done; epoch-first the lowest of those that are behind. -1:
  * all are done. */
@@ -71,6 +72,8 @@ static int set_hyper(struct tr_run *r, int model, const struct tr_member *m, str
     struct kn_hyper h = {
         .seed = r->job->seed,
         .fold = m->fold,
+        .mirror = c->tta == TR_TTA_FLIP,
+        .factors = run_factors(r, r->place.epoch),
     };
 
     rc = tr_augment_lower(&c->augment, &h.augment, err);
@@ -82,9 +85,31 @@ static int set_hyper(struct tr_run *r, int model, const struct tr_member *m, str
     h.optim.keep_vectors = !c->optimizer.decay_bias_norm;
     h.optim.clip = (float)c->optimizer.clip_norm;
     memcpy(h.rates, r->rates, sizeof(h.rates));
-    h.factors = r->factors;
     rc = set_class_weights(r, m, &h, err);
     return rc ? rc : r->plan->ops->set_hyper(r->plan, model, &h, err);
+}
+
+/* What a fold begins with. */
+static int init_state(struct tr_run *r, const struct tr_member *m, struct kn_state *state,
+                      struct hpo_err *err)
+{
+    const struct kn_net *net = r->plan->net;
+    float mean[3], std[3];
+    int rc;
+
+    tr_init_state(net, r->job->seed, m->fold, r->ckpt.shape.slots, state);
+    tr_normalization(r->config, r->job->data, m->rows, m->n_rows, mean, std);
+    rc = tr_whiten(net, &r->job->data->images, m->rows, m->n_rows, mean, std, state->weights, err);
+    if (rc)
+        return rc;
+    tr_pretrained_load(&r->pretrained, net, state);
+    if (r->ckpt.shape.averaged) {
+        memcpy(state->average_weights, state->weights,
+               r->ckpt.shape.weights * sizeof(*state->weights));
+        memcpy(state->average_buffers, state->buffers,
+               r->ckpt.shape.buffers * sizeof(*state->buffers));
+    }
+    return HPO_OK;
 }
 
 /* Memory of folds that are done, for those that begin. */
@@ -107,16 +132,8 @@ static int take_states(struct tr_run *r, struct hpo_err *err)
         if (!r->place.step && run_unfreezes(r, r->place.epoch))
             for (int k = 0; k < r->ckpt.shape.slots; k++)
                 memset(state.slots[k], 0, r->ckpt.shape.weights * sizeof(float));
-        if (!begun) {
-            tr_init_state(r->plan->net, r->job->seed, fold, r->ckpt.shape.slots, &state);
-            tr_pretrained_load(&r->pretrained, r->plan->net, &state);
-            if (r->ckpt.shape.averaged) {
-                memcpy(state.average_weights, state.weights,
-                       r->ckpt.shape.weights * sizeof(*state.weights));
-                memcpy(state.average_buffers, state.buffers,
-                       r->ckpt.shape.buffers * sizeof(*state.buffers));
-            }
-        }
+        if (!begun)
+            rc = init_state(r, &r->member[i], &state, err);
     }
     return rc;
 }
@@ -126,10 +143,10 @@ int run_enter_group(struct tr_run *r, struct hpo_err *err)
 {
     int rc = run_choose_plan(r, err);
 
-    if (!rc)
-        rc = take_states(r, err);
     for (int i = 0; i < r->members && !rc; i++)
         find_rows(r, &r->member[i]);
+    if (!rc)
+        rc = take_states(r, err);
     for (int i = 0; i < r->models && !rc; i++) {
         const struct tr_member *m = &r->member[i < r->members ? i : 0];
         struct kn_state state = ckpt_state(&r->ckpt, m->fold);

@@ -21,6 +21,18 @@ static double fan(const struct kn_param *weight, int dim)
     return n;
 }
 
+/* Output o is input o, for as many as there are; the rest stays as it was drawn. */
+static void put_identity(const struct kn_param *p, float *ret)
+{
+    size_t area = (size_t)p->dims[2] * (size_t)p->dims[3], row = (size_t)p->dims[1] * area;
+    size_t centre = (size_t)(p->dims[2] / 2 * p->dims[3] + p->dims[3] / 2);
+
+    for (size_t o = 0; o < (size_t)p->dims[0] && o < (size_t)p->dims[1]; o++) {
+        fill(ret + o * row, row, 0);
+        ret[o * row + o * area + centre] = 1;
+    }
+}
+
 static void draw(const struct kn_param *p, const struct kn_param *weight, struct hpo_rng *rng,
                  float *ret)
 {
@@ -39,6 +51,8 @@ static void draw(const struct kn_param *p, const struct kn_param *weight, struct
 
         for (size_t i = 0; i < p->count; i++)
             ret[i] = (float)(bound * (2.0 * hpo_rng_uniform(rng) - 1.0));
+        if (p->init == KN_INIT_DIRAC && p == weight)
+            put_identity(p, ret);
     }
 }
 

@@ -220,22 +220,6 @@ static int out_of_memory(struct hpo_err *err, double bytes, const char *what)
     return hpo_fail(err, HPO_ENOMEM, "out of memory for %s (%.1f MiB)", what, bytes / 1048576.0);
 }
 
-/* Of the learning rate, for each parameter; NULL: all 1. */
-static struct kn_factor *make_factors(const struct tr_run *r)
-{
-    const struct kn_net *net = r->plan->net;
-    float backbone = (float)r->config->model.backbone_lr;
-    struct kn_factor *ret;
-    int head = tr_head(net);
-
-    if (backbone == 1.0f)
-        return NULL;
-    ret = xcalloc((size_t)net->n_params, sizeof(*ret));
-    for (int i = 0; i < net->n_params; i++)
-        ret[i] = (struct kn_factor){net->param[i].op < head ? backbone : 1.0f, 1.0f};
-    return ret;
-}
-
 /* The longest of the folds in each respect; what is then allocated fits every group. */
 static int allocate(struct tr_run *r, struct hpo_err *err)
 {
@@ -254,11 +238,11 @@ static int allocate(struct tr_run *r, struct hpo_err *err)
     r->labels = calloc(valid, 2 * sizeof(int32_t));
     r->confusion = calloc(classes, classes * sizeof(int64_t));
     r->class_weights = calloc(classes, sizeof(float));
-    r->factors = make_factors(r);
+    r->factors = calloc((size_t)r->plan->net->n_params, sizeof(*r->factors));
     r->at.curve = calloc(curve, ((size_t)r->n_metrics + 1) * sizeof(double));
     r->timing.row = calloc(curve, 2 * sizeof(double));
     if (!r->indices || !r->logits || !r->labels || !r->confusion || !r->class_weights ||
-        !r->at.curve || !r->timing.row)
+        !r->factors || !r->at.curve || !r->timing.row)
         return out_of_memory(err,
                              4.0 * (double)(models * (2 * rows + valid * classes)) +
                                  8.0 * (double)(valid + classes * classes),

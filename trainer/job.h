@@ -35,7 +35,6 @@ struct tr_run {
     const struct averaging_ops *averaging;
     bool has_momentum; /* that a schedule may change */
     float rates[KN_MAX_RATES];
-    struct kn_factor *factors; /* of the network's parameters; NULL: all 1 */
     int batch, folds, n_metrics;
     int models; /* of the plan; a group has at most as many members, and the rest sits out */
     struct kn_plan *plan;
@@ -55,7 +54,8 @@ struct tr_run {
     int32_t *labels, *pred;  /* of one member's validation rows */
     int64_t *confusion;
     struct tr_metric_room metric_room;
-    float *class_weights; /* room for one a class */
+    float *class_weights;      /* room for one a class */
+    struct kn_factor *factors; /* room for one a parameter of the network */
     struct kn_batch now[TR_MAX_FOLDS], next[TR_MAX_FOLDS];
     double loss[TR_MAX_FOLDS];
     double asked; /* clock: when the losses of a device that works by itself were last asked for */
@@ -97,6 +97,11 @@ int run_choose_plan(struct tr_run *r, struct hpo_err *err);
 /* The epochs that a fold trains, as far as its curve tells: all, or those until it stopped early.
  */
 int run_epochs_of(const struct tr_run *r, int fold);
+
+/* trainer/factors.c: what the parameters' rates and decays are multiplied by in an epoch (in
+ * r->factors; NULL: by 1, all of them); and is that something else than in the epoch before? */
+const struct kn_factor *run_factors(struct tr_run *r, int epoch);
+bool run_factors_change(const struct tr_run *r, int epoch);
 
 /* trainer/group.c: choose who is trained next; false: all folds are done. */
 bool run_next_group(struct tr_run *r);

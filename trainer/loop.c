@@ -73,17 +73,22 @@ static void place_among(const struct tr_run *r, const struct tr_member *m, int s
     ret->behind = ret->step - (updates + (uint32_t)(step / each));
 }
 
-static float average_at(const struct tr_run *r, const struct tr_member *m, int step,
-                        const struct kn_batch *b)
+static void place_average(const struct tr_run *r, const struct tr_member *m, int step,
+                          struct kn_batch *ret)
 {
+    const struct averaging_ops *ops = r->averaging;
+    const void *opts = r->config->average.priv;
+    int each = r->config->optimizer.accumulate;
     const struct averaging_at at = {
-        .updates = (int64_t)b->step - b->behind + 1,
+        .updates = (int64_t)ret->step - ret->behind + 1,
+        .total = (int64_t)r->config->epochs * ((m->steps + each - 1) / each),
         .epoch = r->place.epoch,
         .epochs = r->config->epochs,
         .last = step + 1 == m->steps,
     };
 
-    return r->averaging->averages ? (float)r->averaging->decay(r->config->average.priv, &at) : 1.0f;
+    ret->average = ops->averages ? (float)ops->decay(opts, &at) : 1.0f;
+    ret->adopt = ops->adopts && ops->adopts(opts, &at);
 }
 
 /* A member whose epoch is shorter than its neighbours' sits the last steps out; a model that is
@@ -108,7 +113,7 @@ static void fill_batches(const struct tr_run *r, int step, struct kn_batch *ret)
         place_among(r, m, step, &ret[i]);
         ret[i].mix = tr_mix(&r->config->augment, r->job->seed, m->fold, ret[i].step, images->h,
                             images->w);
-        ret[i].average = average_at(r, m, step, &ret[i]);
+        place_average(r, m, step, &ret[i]);
     }
 }
 

@@ -53,11 +53,17 @@ struct tr_net_hash tr_hash_net(const struct kn_net *n)
                             o->bias,
                             o->mean,
                             o->var};
-        const float floats[] = {o->eps, o->momentum, o->fraction};
+        const float floats[] = {o->eps, o->momentum, o->fraction, o->factor};
 
         str_addn(&bytes, o->name, strlen(o->name) + 1);
         str_addn(&bytes, (const char *)ints, sizeof(ints));
         str_addn(&bytes, (const char *)floats, sizeof(floats));
+    }
+    /* Initial values and what is frozen when are the plan's network's, too. */
+    for (int i = 0; i < n->n_params; i++) {
+        const int ints[] = {(int)n->param[i].init, n->param[i].epochs};
+
+        str_addn(&bytes, (const char *)ints, sizeof(ints));
     }
     sum = XXH3_128bits(bytes.s, bytes.n);
     str_release(&bytes);

@@ -114,7 +114,8 @@ static int resume(struct tr_run *r, int *next, struct hpo_err *err)
 
 static bool same_group(const struct tr_run *r, const struct tr_member *was, int n)
 {
-    bool same = r->members == n && r->frozen == run_freezes(r, r->place.epoch);
+    bool same = r->members == n && r->frozen == run_freezes(r, r->place.epoch) &&
+                !run_factors_change(r, r->place.epoch);
 
     for (int i = 0; i < n && same; i++)
         same = r->member[i].fold == was[i].fold;

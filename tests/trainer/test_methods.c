@@ -101,6 +101,7 @@ static void draw(struct fixture *f, uint64_t seed)
         "cosine",
         "cosine_restarts t_0=1",
         "one_cycle",
+        "triangular",
         "plateau patience=0",
     };
     static const char *const losses[] = {
@@ -110,7 +111,7 @@ static void draw(struct fixture *f, uint64_t seed)
         "focal gamma=1 class_weights=1,2,0.5",
     };
     static const char *const averages[] = {"none", "ema decay=0.9", "ema decay=0.5 warmup=false",
-                                           "swa start=0.3"};
+                                           "swa start=0.3", "lookahead k=3 power=1"};
     struct hpo_rng rng = hpo_rng_for(seed, 0, 0, "methods", 0);
     struct tr_config *c = &f->t.config;
 
@@ -122,23 +123,40 @@ static void draw(struct fixture *f, uint64_t seed)
     c->optimizer.clip_norm = hpo_rng_below(&rng, 2) ? 0.5 : 0;
     c->optimizer.decay_bias_norm = hpo_rng_below(&rng, 2);
     draw_augment(&rng, &c->augment);
+    c->optimizer.bias_scaler = hpo_rng_below(&rng, 2) ? 8 : 1;
+    c->tta = hpo_rng_below(&rng, 2) ? TR_TTA_FLIP : TR_TTA_NONE;
     c->model.freeze = hpo_rng_below(&rng, 2) ? TR_FREEZE_BACKBONE : TR_FREEZE_NONE;
     c->model.unfreeze_epoch = (int)hpo_rng_below(&rng, EPOCHS);
     c->model.backbone_lr = hpo_rng_below(&rng, 2) ? 0.1 : 1;
     c->seeds = 1 + (int)hpo_rng_below(&rng, 2);
     c->early_stopping.patience = (int)hpo_rng_below(&rng, 3);
     printf("%s, %s, %s, %s, %s, accumulate %d, clip %g, freeze %d until %d, "
-           "patience %d, seeds %d\n",
+           "patience %d, seeds %d, bias scaler %g, tta %d\n",
            hpo_plugin_of(c->model.part.ops)->name, hpo_plugin_of(c->optimizer.part.ops)->name,
            hpo_plugin_of(c->schedule.ops)->name, hpo_plugin_of(c->loss.ops)->name,
            hpo_plugin_of(c->average.ops)->name, c->optimizer.accumulate, c->optimizer.clip_norm,
-           c->model.freeze, c->model.unfreeze_epoch, c->early_stopping.patience, c->seeds);
+           c->model.freeze, c->model.unfreeze_epoch, c->early_stopping.patience, c->seeds,
+           c->optimizer.bias_scaler, c->tta);
 }
 
-static void goes_on(void **state)
+/* airbench's own: whitened patches, a bias that is trained for one epoch, Lookahead. */
+static void draw_airbench(struct fixture *f, uint64_t seed)
 {
-    (void)state;
-    for (uint64_t seed = 0; seed < DRAWS; seed++) {
+    struct tr_config *c = &f->t.config;
+
+    tiny_config(&f->t, "airbench width=4 whiten_bias_epochs=1",
+                seed & 2 ? optimizers[2] : "sgd lr=0.05 momentum=0.85 nesterov=true", 8, EPOCHS);
+    TINY_PART(&f->t, schedule, "triangular");
+    TINY_PART(&f->t, loss, "cross_entropy label_smoothing=0.2");
+    TINY_PART(&f->t, averaging, "lookahead alpha=0.2262 k=5 power=3");
+    c->optimizer.bias_scaler = 64;
+    c->optimizer.accumulate = 1 + (int)(seed & 1);
+    c->tta = TR_TTA_FLIP;
+}
+
+static void check_going_on(void (*configure)(struct fixture *, uint64_t), int side, int draws)
+{
+    for (uint64_t seed = 0; seed < (uint64_t)draws; seed++) {
         struct hpo_rng rng = hpo_rng_for(seed, 0, 0, "stops", 0);
         struct tr_epoch curve[2 * FOLDS * EPOCHS];
         struct tr_result want, got;
@@ -146,8 +164,8 @@ static void goes_on(void **state)
         struct tr_job job;
         int polls, epochs;
 
-        start(&f, 90, 3, 16, FOLDS);
-        draw(&f, seed);
+        start(&f, 90, 3, side, FOLDS);
+        configure(&f, seed);
         job = tiny_job(&f.t, seed & 1 ? TR_EPOCH_FIRST : TR_FOLD_FIRST);
         job.parallel = 1;
         train(&f, &job, false, &want);
@@ -203,10 +221,17 @@ static void seeds(void **state)
     assert_same_result(&r[1], &r[2]);
 }
 
+static void goes_on(void **state)
+{
+    (void)state;
+    check_going_on(draw, 16, DRAWS);
+    check_going_on(draw_airbench, 25, 4);
+}
+
 /* Averages lag behind, and end near what they average. */
 static void learns(void **state)
 {
-    static const char *const averages[] = {"none", "ema decay=0.9", "swa start=0.5"};
+    static const char *const averages[] = {"none", "ema decay=0.9", "swa start=0.5", "lookahead"};
 
     (void)state;
     for (size_t i = 0; i < HPO_LEN(optimizers); i++)
@@ -226,6 +251,50 @@ static void learns(void **state)
                 fail_msg("%s, %s reaches only %.3f", optimizers[i], averages[k], r.value);
             stop(&f);
         }
+}
+
+/* The epochs of one fold, in order. */
+static void curve_of(const char *model, double bias_scaler, int tta, struct tr_epoch *ret)
+{
+    struct tr_result r;
+    struct fixture f;
+    struct tr_job job;
+
+    start(&f, 90, 3, 25, FOLDS);
+    draw_airbench(&f, 0);
+    tiny_config(&f.t, model, "sgd lr=0.05 momentum=0.85", 8, EPOCHS);
+    f.t.config.optimizer.bias_scaler = bias_scaler;
+    f.t.config.tta = tta;
+    job = tiny_job(&f.t, TR_FOLD_FIRST);
+    job.run = 1;
+    train(&f, &job, false, &r);
+    assert_int_equal(f.t.n_epochs, EPOCHS);
+    memcpy(ret, f.t.epoch, sizeof(*ret) * EPOCHS);
+    stop(&f);
+}
+
+/* Each of what airbench brings changes something, and when it should. */
+static void airbench_options(void **state)
+{
+    struct tr_epoch base[EPOCHS], other[EPOCHS];
+
+    (void)state;
+    curve_of("airbench width=4", 1, TR_TTA_NONE, base);
+    /* A bias that is frozen after the first epoch: no difference before that. */
+    curve_of("airbench width=4 whiten_bias_epochs=1", 1, TR_TTA_NONE, other);
+    assert_true(other[0].train_loss == base[0].train_loss);
+    assert_true(other[1].train_loss != base[1].train_loss);
+    curve_of("airbench width=4 whiten_bias_epochs=0", 1, TR_TTA_NONE, other);
+    assert_true(other[0].train_loss != base[0].train_loss);
+    curve_of("airbench width=4 whiten=false", 1, TR_TTA_NONE, other);
+    assert_true(other[0].train_loss != base[0].train_loss);
+    curve_of("airbench width=4", 64, TR_TTA_NONE, other);
+    assert_true(other[0].train_loss != base[0].train_loss);
+    /* The evaluation changes, the training does not. */
+    curve_of("airbench width=4", 1, TR_TTA_FLIP, other);
+    for (int i = 0; i < EPOCHS; i++)
+        assert_true(other[i].train_loss == base[i].train_loss);
+    assert_memory_not_equal(other[0].values, base[0].values, sizeof(base[0].values));
 }
 
 /* A list for another number of classes is the study file's mistake, said before anything trains. */
@@ -251,7 +320,8 @@ static void wrong_weights(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(goes_on), cmocka_unit_test(seeds),
-                                       cmocka_unit_test(learns), cmocka_unit_test(wrong_weights)};
+                                       cmocka_unit_test(learns), cmocka_unit_test(wrong_weights),
+                                       cmocka_unit_test(airbench_options)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,10 +162,14 @@ HPO_HD float kn_muon_factor(int rows, int cols)
     return sqrtf(ratio > 1.0f ? ratio : 1.0f);
 }
 
-/* A moving average of weights or statistics (EMA), and of epochs' ends (SWA: decay n / (n + 1)). */
+/* A moving average of weights or statistics (EMA), and of epochs' ends (SWA: decay n / (n + 1)). In
+ * the form of torch.lerp: of equals it is the same, so that what does not move has an average that
+ * does not, and decay 0 and 1 are exact. */
 HPO_HD float kn_average(float average, float now, float decay)
 {
-    return decay * average + (1.0f - decay) * now;
+    float way = now - average;
+
+    return decay > 0.5f ? average + (1.0f - decay) * way : now - decay * way;
 }
 
 /* The factor on gradients whose squares sum up to `squares` (torch.nn.utils.clip_grad_norm_). */

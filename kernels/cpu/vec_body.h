@@ -303,9 +303,9 @@ static void act(enum kn_act_kind kind, const float *x, float *y, size_t n)
         ACT_LOOP(KN_HARDSWISH, y[i] = kn_act(KN_HARDSWISH, x[i]));
         ACT_LOOP(KN_HARDSIGMOID, y[i] = kn_act(KN_HARDSIGMOID, x[i]));
         ACT_LOOP(KN_SIGMOID, y[i] = kn_act(KN_SIGMOID, x[i]));
+        ACT_LOOP(KN_GELU, y[i] = kn_act(KN_GELU, x[i]));
     default:
-        for (size_t i = 0; i < n; i++)
-            y[i] = kn_act(KN_GELU, x[i]);
+        break;
     }
 }
 
@@ -316,9 +316,9 @@ static void act_grad(enum kn_act_kind kind, const float *x, const float *dy, flo
         ACT_LOOP(KN_HARDSWISH, dx[i] = dy[i] * kn_act_slope(KN_HARDSWISH, x[i]));
         ACT_LOOP(KN_HARDSIGMOID, dx[i] = dy[i] * kn_act_slope(KN_HARDSIGMOID, x[i]));
         ACT_LOOP(KN_SIGMOID, dx[i] = dy[i] * kn_act_slope(KN_SIGMOID, x[i]));
+        ACT_LOOP(KN_GELU, dx[i] = dy[i] * kn_act_slope(KN_GELU, x[i]));
     default:
-        for (size_t i = 0; i < n; i++)
-            dx[i] = dy[i] * kn_act_slope(KN_GELU, x[i]);
+        break;
     }
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "kernels/math/act.h"
 #include "kernels/math/augment.h"
 #include "kernels/math/dropout.h"
 #include "kernels/math/hash.h"
@@ -194,6 +195,25 @@ static void test_dropout_words(void **s)
     assert_int_equal(same_layers, 0);
 }
 
+/* GELU and its slope against libm's erfc, and at what is no number. */
+static void test_gelu(void **state)
+{
+    (void)state;
+    for (int i = -12000; i <= 12000; i++) {
+        float x = (float)i / 1000;
+        double below = 0.5 * erfc(-(double)x / sqrt(2));
+        double slope = below + (double)x * exp(-0.5 * (double)x * (double)x) / sqrt(2 * M_PI);
+
+        assert_true(fabs((double)kn_act(KN_GELU, x) - (double)x * below) <=
+                    1e-7 * fmax(1, fabs((double)x)) * 2);
+        assert_true(fabs((double)kn_act_slope(KN_GELU, x) - slope) <= 3e-7);
+    }
+    assert_true(kn_act(KN_GELU, 0.0f) == 0.0f);
+    assert_true(isnan(kn_act(KN_GELU, NAN)));
+    assert_true(isnan(kn_act_slope(KN_GELU, NAN)));
+    assert_true(kn_act(KN_GELU, 1e30f) == 1e30f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_loss_extremes), cmocka_unit_test(test_optimizers),
         cmocka_unit_test(test_pcg4d),         cmocka_unit_test(test_hash_use),
         cmocka_unit_test(test_placement),     cmocka_unit_test(test_dropout_words),
+        cmocka_unit_test(test_gelu),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

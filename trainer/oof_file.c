@@ -1,5 +1,6 @@
 #include "trainer/oof_file.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,7 @@ void oof_part_encode(const struct oof_shape *s, const int32_t *labels, int fold,
     for (int64_t i = 0; i < rows; i++) {
         const float *p = probs + (size_t)i * (size_t)s->classes;
 
+        assert(!i || index[i] > index[i - 1]);
         has[index[i] / 64] |= (uint64_t)1 << index[i] % 64;
         if (s->classes <= OOF_DENSE)
             put_dense(p, s->classes, row + (size_t)i * each);
@@ -330,7 +332,7 @@ static int read_fold(struct oof *o, struct oof_fold *f, const uint8_t **at, cons
 
 int oof_parse(const uint8_t *bytes, size_t n, struct oof *ret, struct hpo_err *err)
 {
-    const uint8_t *at = bytes + sizeof(struct head), *end = bytes + n - SUM;
+    const uint8_t *at, *end;
     struct oof o = {0};
     struct head h;
     int rc = read_head(bytes, n, &h, err);
@@ -342,6 +344,8 @@ int oof_parse(const uint8_t *bytes, size_t n, struct oof *ret, struct hpo_err *e
     o.shape.n = (int64_t)h.n;
     o.shape.classes = (int)h.classes;
     o.kept = (int)h.kept;
+    at = bytes + sizeof(h);
+    end = bytes + n - SUM;
     o.labels = (const uint16_t *)at;
     /* Every fold has a bit an image: no more folds are allocated than the file has room for. */
     if ((size_t)(end - at) < labels_bytes(o.shape.n) ||

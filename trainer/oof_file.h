@@ -60,8 +60,9 @@ void oof_part_encode(const struct oof_shape *s, const int32_t *labels, int fold,
 struct oof;
 /* Put files of one fold each, of one shape, together, in their order, as `path`: durable when it
  * returns 0. open(arg, i): the i-th of n; it is closed here. */
-int oof_join(const char *path, int n, int (*open)(void *arg, int i, struct oof *ret, struct hpo_err *err),
-             void *arg, struct hpo_err *err);
+int oof_join(const char *path, int n,
+             int (*open)(void *arg, int i, struct oof *ret, struct hpo_err *err), void *arg,
+             struct hpo_err *err);
 
 /* ---------------------------------------------------------------- reading */
 

@@ -35,7 +35,8 @@ struct oof_images {
 
 /* HPO_EMISSING, HPO_EFORMAT with the line. */
 int oof_images_read(const char *path, struct oof_images *ret, struct hpo_err *err);
-/* text: n bytes from malloc and a NUL behind them; taken over when it succeeds. name: in messages. */
+/* text: n bytes from malloc and a NUL behind them; taken over when it succeeds. name: in messages.
+ */
 int oof_images_parse(char *text, size_t n, const char *name, struct oof_images *ret,
                      struct hpo_err *err);
 void oof_images_release(struct oof_images *o); /* a zeroed one is valid */

@@ -174,8 +174,7 @@ static int run(int argc, char **argv, struct hpo_err *err)
         rc = hpo_fail(err, HPO_ECONFIG, "report: --json or --csv, not both");
     if (!rc && a.top == 0)
         rc = hpo_fail(err, HPO_ECONFIG, "report: --top takes a whole number from 1, not '0'");
-    if (!rc &&
-        a.best + a.importance + a.labels + (a.top > 0 && !a.labels) + (a.trial >= 0) > 1)
+    if (!rc && a.best + a.importance + a.labels + (a.top > 0 && !a.labels) + (a.trial >= 0) > 1)
         rc = hpo_fail(err, HPO_ECONFIG,
                       "report: one of --best, --top, --trial, --importance and --labels (which "
                       "takes --top)");

@@ -22,8 +22,8 @@ static const char *const *class_names(const char *dir, const struct oof *o, stru
 {
     const char **names = ARENA_ARRAY(a, const char *, o->shape.classes);
     struct oof_images list = {0};
-    bool known = !oof_images_read(list_path(dir, o, a), &list, NULL) &&
-                 list.classes == o->shape.classes;
+    bool known =
+        !oof_images_read(list_path(dir, o, a), &list, NULL) && list.classes == o->shape.classes;
 
     for (int c = 0; c < o->shape.classes; c++)
         names[c] = known ? arena_strdup(a, list.class_names[c]) : arena_printf(a, "%d", c);
@@ -55,7 +55,7 @@ int report_read_classes(const char *dir, int number, struct arena *a,
         return rc == HPO_EMISSING ? 0 : rc;
     c = ARENA_NEW(a, struct report_classes);
     p = ARENA_ARRAY(a, float, o.shape.classes);
-    confusion = ARENA_ARRAY(a, int64_t, (size_t)o.shape.classes *(size_t)o.shape.classes);
+    confusion = ARENA_ARRAY(a, int64_t, (size_t)o.shape.classes * (size_t)o.shape.classes);
     *c = (struct report_classes){
         .classes = o.shape.classes,
         .names = class_names(dir, &o, a),
@@ -188,9 +188,9 @@ int oof_study_open(struct oof_study **ret, const char *dir, const struct hpo_his
         if (h->trials[i]->state == HPO_TRIAL_COMPLETE)
             add_trial(s, dir, h->trials[i]);
     if (!s->n_trials) {
-        int rc = hpo_fail(err, HPO_EMISSING,
-                          "no complete trial of this study has out-of-fold predictions (%s/oof)",
-                          dir);
+        int rc =
+            hpo_fail(err, HPO_EMISSING,
+                     "no complete trial of this study has out-of-fold predictions (%s/oof)", dir);
 
         oof_study_close(s);
         return rc;

@@ -8,9 +8,9 @@
 #include "hpo/core/trial.h"
 
 enum report_view {
-    REPORT_TRIALS,    /* a row a trial */
-    REPORT_BEST,      /* the best trial in full */
-    REPORT_TRIAL,     /* one trial in full: report->trial */
+    REPORT_TRIALS,     /* a row a trial */
+    REPORT_BEST,       /* the best trial in full */
+    REPORT_TRIAL,      /* one trial in full: report->trial */
     REPORT_IMPORTANCE, /* of the parameters */
     REPORT_LABELS      /* images whose label the predictions contradict: report->labels */
 };

@@ -5,8 +5,8 @@
 #include "base/arena.h"
 #include "hpo/core/report.h"
 
-/* scikit-learn's precision_recall_fscore_support of one class. NaN: it has no images, or nothing was
- * predicted to be of it. */
+/* scikit-learn's precision_recall_fscore_support of one class. NaN: it has no images, or nothing
+ * was predicted to be of it. */
 struct class_scores {
     int64_t support; /* images of this class */
     double precision, recall, f1;

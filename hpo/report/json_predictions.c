@@ -34,8 +34,7 @@ cJSON *json_classes(const struct report_classes *c)
         cJSON_AddItemToArray(list, class_json(c, i));
         for (int k = 0; k < c->classes; k++)
             cJSON_AddItemToArray(
-                row,
-                json_number((double)c->confusion[(size_t)i * (size_t)c->classes + (size_t)k]));
+                row, json_number((double)c->confusion[(size_t)i * (size_t)c->classes + (size_t)k]));
         cJSON_AddItemToArray(matrix, row);
     }
     return j;

@@ -330,8 +330,9 @@ static void cannot_write(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH(epoch_that_counts), WITH(pause_everywhere), WITH(damage), WITH(previous_generation),
-        WITH(joined_before),     WITH(not_asked),        WITH(cannot_write),
+        WITH(epoch_that_counts),   WITH(pause_everywhere), WITH(damage),
+        WITH(previous_generation), WITH(joined_before),    WITH(not_asked),
+        WITH(cannot_write),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,8 +32,8 @@ static void make(struct made *m, int images, int classes, int fold, double sharp
 {
     struct hpo_rng rng = hpo_rng_for(seed, -1, fold, "oof", 0);
 
-    *m = (struct made){.shape = {.fingerprint = {1, 2, 3}, .digest = "digest", .n = images,
-                                 .classes = classes}};
+    *m = (struct made){
+        .shape = {.fingerprint = {1, 2, 3}, .digest = "digest", .n = images, .classes = classes}};
     for (int i = 0; i < images; i++)
         m->labels[i] = (int32_t)hpo_rng_below(&rng, (uint64_t)classes);
     for (int i = 0; i < images; i++) {
@@ -233,7 +233,9 @@ static void images(void **state)
     static const char *const paths[] = {"a/1.jpg", "b/\ttab\nline\rback\\slash.jpg", ""};
     static const int32_t labels[] = {0, 1, 1};
     struct tr_dataset d = {.images = {.labels = labels, .n = 3, .classes = 2},
-                           .class_names = names, .paths = paths, .digest = "0123456789abcdef"};
+                           .class_names = names,
+                           .paths = paths,
+                           .digest = "0123456789abcdef"};
     char dir[] = "/tmp/hpo-oof-XXXXXX", *folder;
     struct arena a = {0};
     struct oof_images o;
@@ -268,11 +270,18 @@ static void images(void **state)
 static void broken_images(void **state)
 {
     static const char *const text[] = {
-        "", "images", "images\t2\td\t1\t1\nclass\ta\n0\tx\n", "images\t1\td\t2\t1\nclass\ta\n0\tx\n",
-        "images\t1\td\t1\t1\nclass\ta\n1\tx\n", "images\t1\td\t1\t1\nclass\ta\n-1\tx\n",
-        "images\t1\td\t1\t1\nclass\ta\n0\tx", "images\t1\td\t1\t1\nclass\ta\n0\tx\ny",
-        "images\t1\td\t1\t1\nclass\ta\n0\tx\\\n", "images\t1\td\t1\t1\nsort\ta\n0\tx\n",
-        "images\t1\td\t2000000000\t1\nclass\ta\n0\tx\n", "images\t1\td\t1\t0\n0\tx\n",
+        "",
+        "images",
+        "images\t2\td\t1\t1\nclass\ta\n0\tx\n",
+        "images\t1\td\t2\t1\nclass\ta\n0\tx\n",
+        "images\t1\td\t1\t1\nclass\ta\n1\tx\n",
+        "images\t1\td\t1\t1\nclass\ta\n-1\tx\n",
+        "images\t1\td\t1\t1\nclass\ta\n0\tx",
+        "images\t1\td\t1\t1\nclass\ta\n0\tx\ny",
+        "images\t1\td\t1\t1\nclass\ta\n0\tx\\\n",
+        "images\t1\td\t1\t1\nsort\ta\n0\tx\n",
+        "images\t1\td\t2000000000\t1\nclass\ta\n0\tx\n",
+        "images\t1\td\t1\t0\n0\tx\n",
         "images\t1\td0123456789012345678901234567890123\t1\t1\nclass\ta\n0\tx\n",
     };
 

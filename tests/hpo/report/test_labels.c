@@ -165,7 +165,9 @@ static void gaps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_ones), cmocka_unit_test(none_wrong), cmocka_unit_test(better_half),
+        cmocka_unit_test(wrong_ones),
+        cmocka_unit_test(none_wrong),
+        cmocka_unit_test(better_half),
         cmocka_unit_test(gaps),
     };
 

@@ -4,9 +4,9 @@
 /* A node, what it reads of the forward pass, and its gradients: dy in, dx and dx2 out (NULL:
  * nothing trained lies there). */
 struct pass {
-    const struct cu_array *a;
+    const struct cu_array *a; /* rows are those of its input */
     const struct cu_node *n;
-    const void *x, *y, *dy;
+    const void *x, *x2, *y, *dy;
     void *dx, *dx2;
 };
 
@@ -54,11 +54,25 @@ static int conv(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
     return rc;
 }
 
+static int depthwise(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
+{
+    const struct cu_node *n = b->n;
+    const struct cu_depthwise d = cu_depthwise_of(p, n);
+    int rc = bias(p, b, err);
+
+    if (!rc)
+        rc = cu_depthwise_filter(b->a, &d, b->x, b->dy, p->m.g + n->weight,
+                                 buffer(p, n->scratch_back), err);
+    if (rc || !b->dx)
+        return rc;
+    return cu_depthwise_data(b->a, &d, b->dy, cu_weights(p, n->weight), b->dx, n->in_add, err);
+}
+
 static int linear(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
 {
     int rc = bias(p, b, err);
 
-    return rc ? rc : cu_linear_backward(p, b->n, b->x, b->dy, b->dx, err);
+    return rc ? rc : cu_linear_backward(p, b->n, b->a->rows, b->x, b->dy, b->dx, err);
 }
 
 static size_t elements(const struct cu_plan *p, const struct pass *b)
@@ -91,12 +105,11 @@ static int add(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
 
 static int max_pool(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
 {
-    const struct kn_op *op = b->n->op;
+    const struct cu_pool pool = cu_pool_of(p, b->n);
 
     if (!b->dx)
         return HPO_OK;
-    return cu_pool_backward(b->a, cu_shape_of(p, b->n->in), cu_shape_of(p, b->n->out), op->kernel,
-                            op->stride, b->x, b->y, b->dy, b->dx, b->n->in_add, err);
+    return cu_pool_backward(b->a, &pool, b->x, b->y, b->dy, b->dx, b->n->in_add, err);
 }
 
 static int average(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
@@ -108,10 +121,34 @@ static int average(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
 
 static int dropout(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
 {
+    const struct cu_drop d = cu_drop_of(p, b->n);
+
     if (!b->dx)
         return HPO_OK;
-    return cu_dropout(b->a, cu_shape_of(p, b->n->in), b->n->op->rate, b->dy, b->dx, b->n->in_add,
-                      err);
+    return cu_dropout_backward(b->a, cu_shape_of(p, b->n->in), &d, b->dy, b->dx, b->n->in_add, err);
+}
+
+static int drop_path(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
+{
+    const struct cu_drop d = cu_drop_of(p, b->n);
+
+    if (!b->dx)
+        return HPO_OK;
+    return cu_drop_path(b->a, cu_shape_of(p, b->n->in), &d, b->dy, b->dx, b->n->in_add, err);
+}
+
+static int act(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
+{
+    if (!b->dx)
+        return HPO_OK;
+    return cu_act_backward(b->a, cu_shape_of(p, b->n->in), b->n->op->act, b->x, b->dy, b->dx,
+                           b->n->in_add, err);
+}
+
+static int scale(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
+{
+    return cu_scale_backward(b->a, cu_shape_of(p, b->n->in), b->x, b->x2, b->dy, b->dx,
+                             b->n->in_add, b->dx2, b->n->in2_add, err);
 }
 
 static int flatten(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
@@ -123,9 +160,19 @@ static int flatten(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
 
 static int (*const launch_of[KN_N_KINDS])(struct cu_plan *, const struct pass *,
                                           struct hpo_err *) = {
-    [KN_CONV2D] = conv,     [KN_BATCH_NORM] = batch_norm, [KN_RELU] = relu,
-    [KN_ADD] = add,         [KN_MAX_POOL] = max_pool,     [KN_GLOBAL_AVG_POOL] = average,
-    [KN_DROPOUT] = dropout, [KN_FLATTEN] = flatten,       [KN_LINEAR] = linear,
+    [KN_CONV2D] = conv,
+    [KN_BATCH_NORM] = batch_norm,
+    [KN_RELU] = relu,
+    [KN_ADD] = add,
+    [KN_MAX_POOL] = max_pool,
+    [KN_GLOBAL_AVG_POOL] = average,
+    [KN_DROPOUT] = dropout,
+    [KN_FLATTEN] = flatten,
+    [KN_LINEAR] = linear,
+    [KN_DEPTHWISE] = depthwise,
+    [KN_ACT] = act,
+    [KN_SCALE] = scale,
+    [KN_DROP_PATH] = drop_path,
 };
 
 int cu_backward(struct cu_plan *p, struct hpo_err *err)
@@ -134,9 +181,11 @@ int cu_backward(struct cu_plan *p, struct hpo_err *err)
 
     for (int i = p->n_nodes - 1; i >= 0 && !rc; i--) {
         const struct cu_node *n = &p->node[i];
-        struct pass b = {&p->train.array,
+        const struct cu_array a = cu_rows_in(p, &p->train, n->in);
+        struct pass b = {&a,
                          n,
                          buffer(p, p->act[n->in]),
+                         n->in2 >= 0 ? buffer(p, p->act[n->in2]) : NULL,
                          buffer(p, p->act[n->out]),
                          buffer(p, p->grad[n->out]),
                          buffer(p, p->grad[n->in]),

@@ -5,6 +5,7 @@
 struct pass {
     const struct cu_pass_view *v;
     const struct cu_node *n;
+    struct cu_array a; /* rows are those of its input */
     const void *x, *x2;
     void *y;
 };
@@ -31,8 +32,17 @@ static int batch_norm(struct cu_plan *p, const struct pass *a, struct hpo_err *e
     const struct cu_norm norm = cu_norm_of(p, a->v, a->n);
 
     if (a->v->train)
-        return cu_norm_train(&a->v->array, &norm, a->x, a->x2, a->y, err);
-    return cu_norm_eval(&a->v->array, &norm, a->x, a->x2, a->y, err);
+        return cu_norm_train(&a->a, &norm, a->x, a->x2, a->y, err);
+    return cu_norm_eval(&a->a, &norm, a->x, a->x2, a->y, err);
+}
+
+static int bias(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
+{
+    const struct cu_node *n = a->n;
+
+    if (n->op->bias < 0)
+        return HPO_OK;
+    return cu_bias(&a->a, cu_shape_of(p, n->out), p->m.w + n->bias, p->n_w, a->y, err);
 }
 
 static int conv(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
@@ -43,68 +53,101 @@ static int conv(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
     int rc = cu_conv_run(&p->dnn, &l->conv[a->v->train ? CU_TRAIN : CU_INFER], a->x,
                          cu_layer_weights(p, l), a->y, cu_at(p, a->v->bufs, scratch), err);
 
-    if (rc || n->op->bias < 0)
-        return rc;
-    return cu_bias(&a->v->array, cu_shape_of(p, n->out), p->m.w + n->bias, p->n_w, a->y, err);
+    return rc ? rc : bias(p, a, err);
+}
+
+static int depthwise(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
+{
+    const struct cu_depthwise d = cu_depthwise_of(p, a->n);
+    int rc = cu_depthwise(&a->a, &d, a->x, cu_weights(p, a->n->weight), a->y, err);
+
+    return rc ? rc : bias(p, a, err);
 }
 
 static int linear(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
 {
     const struct cu_node *n = a->n;
-    int rc = cu_linear(p, n, a->v->array.rows, a->x, a->y, err);
+    int rc = cu_linear(p, n, a->a.rows, a->x, a->y, err);
 
-    if (rc || n->op->bias < 0)
-        return rc;
-    return cu_bias(&a->v->array, cu_shape_of(p, n->out), p->m.w + n->bias, p->n_w, a->y, err);
+    return rc ? rc : bias(p, a, err);
 }
 
 static size_t elements(const struct cu_plan *p, const struct pass *a)
 {
-    return p->tensor[a->n->out].row * (size_t)a->v->array.rows;
+    return p->tensor[a->n->out].row * (size_t)a->a.rows;
 }
 
 static int relu(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
 {
-    return cu_relu(&a->v->array, a->x, a->y, elements(p, a), err);
+    return cu_relu(&a->a, a->x, a->y, elements(p, a), err);
 }
 
 static int add(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
 {
-    return cu_add(&a->v->array, a->x, a->x2, a->y, a->n->relu, elements(p, a), err);
+    return cu_add(&a->a, a->x, a->x2, a->y, a->n->relu, elements(p, a), err);
 }
 
 static int max_pool(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
 {
-    const struct kn_op *op = a->n->op;
+    const struct cu_pool pool = cu_pool_of(p, a->n);
 
-    return cu_pool(&a->v->array, cu_shape_of(p, a->n->in), cu_shape_of(p, a->n->out), op->kernel,
-                   op->stride, a->x, a->y, err);
+    return cu_pool(&a->a, &pool, a->x, a->y, err);
 }
 
 static int average(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
 {
-    return cu_average(&a->v->array, cu_shape_of(p, a->n->in), a->x, a->y, err);
+    return cu_average(&a->a, cu_shape_of(p, a->n->in), a->x, a->y, err);
 }
 
 /* In evaluation the output lies where the input lies: memory.c. */
 static int dropout(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
 {
+    const struct cu_drop d = cu_drop_of(p, a->n);
+
     if (!a->v->train)
         return HPO_OK;
-    return cu_dropout(&a->v->array, cu_shape_of(p, a->n->in), a->n->op->rate, a->x, a->y, false,
-                      err);
+    return cu_dropout(&a->a, cu_shape_of(p, a->n->in), &d, a->x, a->y, false, err);
+}
+
+static int drop_path(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
+{
+    const struct cu_drop d = cu_drop_of(p, a->n);
+
+    if (!a->v->train)
+        return HPO_OK;
+    return cu_drop_path(&a->a, cu_shape_of(p, a->n->in), &d, a->x, a->y, false, err);
+}
+
+static int act(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
+{
+    return cu_act(&a->a, cu_shape_of(p, a->n->in), a->n->op->act, a->x, a->y, err);
+}
+
+static int scale(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
+{
+    return cu_scale(&a->a, cu_shape_of(p, a->n->in), a->x, a->x2, a->y, err);
 }
 
 static int flatten(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
 {
-    return cu_flatten(&a->v->array, cu_shape_of(p, a->n->in), a->x, a->y, err);
+    return cu_flatten(&a->a, cu_shape_of(p, a->n->in), a->x, a->y, err);
 }
 
 static int (*const launch_of[KN_N_KINDS])(struct cu_plan *, const struct pass *,
                                           struct hpo_err *) = {
-    [KN_CONV2D] = conv,     [KN_BATCH_NORM] = batch_norm, [KN_RELU] = relu,
-    [KN_ADD] = add,         [KN_MAX_POOL] = max_pool,     [KN_GLOBAL_AVG_POOL] = average,
-    [KN_DROPOUT] = dropout, [KN_FLATTEN] = flatten,       [KN_LINEAR] = linear,
+    [KN_CONV2D] = conv,
+    [KN_BATCH_NORM] = batch_norm,
+    [KN_RELU] = relu,
+    [KN_ADD] = add,
+    [KN_MAX_POOL] = max_pool,
+    [KN_GLOBAL_AVG_POOL] = average,
+    [KN_DROPOUT] = dropout,
+    [KN_FLATTEN] = flatten,
+    [KN_LINEAR] = linear,
+    [KN_DEPTHWISE] = depthwise,
+    [KN_ACT] = act,
+    [KN_SCALE] = scale,
+    [KN_DROP_PATH] = drop_path,
 };
 
 int cu_forward(struct cu_plan *p, const struct cu_pass_view *v, struct hpo_err *err)
@@ -113,7 +156,11 @@ int cu_forward(struct cu_plan *p, const struct cu_pass_view *v, struct hpo_err *
 
     for (int i = 0; i < p->n_nodes && !rc; i++) {
         const struct cu_node *n = &p->node[i];
-        struct pass a = {v, n, cu_at(p, v->bufs, v->act[n->in]), NULL,
+        struct pass a = {v,
+                         n,
+                         cu_rows_in(p, v, n->in),
+                         cu_at(p, v->bufs, v->act[n->in]),
+                         NULL,
                          cu_at(p, v->bufs, v->act[n->out])};
 
         if (n->in2 >= 0)

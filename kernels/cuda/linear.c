@@ -59,10 +59,10 @@ int cu_linear(struct cu_plan *p, const struct cu_node *n, int rows, const void *
                err);
 }
 
-int cu_linear_backward(struct cu_plan *p, const struct cu_node *n, const void *x, const void *dy,
-                       void *dx, struct hpo_err *err)
+int cu_linear_backward(struct cu_plan *p, const struct cu_node *n, int rows, const void *x,
+                       const void *dy, void *dx, struct hpo_err *err)
 {
-    int in = p->tensor[n->in].stored, out = p->tensor[n->out].stored, rows = p->base.batch;
+    int in = p->tensor[n->in].stored, out = p->tensor[n->out].stored;
     /* dw (out, in) = dy^T x */
     const struct gemm weights = {.op_a = CUBLAS_OP_N,
                                  .op_b = CUBLAS_OP_T,

@@ -6,7 +6,8 @@
 
 struct rows {
     int rows, classes, stored;
-    int lanes; /* of a warp, for one row: a power of two */
+    int lanes;   /* of a warp, for one row: a power of two */
+    int samples; /* rows of an image */
 };
 
 static __device__ __forceinline__ float sum_lanes(float v, int lanes)
@@ -122,7 +123,7 @@ __global__ void __launch_bounds__(1024)
     for (int i = first; i < r.rows; i += (int)gridDim.x * warps * each) {
         const bool there = i + own < r.rows;
         const size_t row = begin + (there ? i + own : i);
-        const float v = row_loss(r, l, logits + row * r.stored, lane, {labels[index[row]], 0, 1.0f, 0}, scale,
+        const float v = row_loss(r, l, logits + row * r.stored, lane, {labels[index[row / r.samples]], 0, 1.0f, 0}, scale,
                                  there, dlogits + row * r.stored);
 
         if (there && lane == 0)
@@ -158,7 +159,8 @@ int cu_loss(const struct cu_array *a, int classes, int stored, const void *logit
             const int32_t *labels, const int32_t *index, const struct cu_scaler *scaler,
             void *dlogits, float *row_loss, double *loss_sum, struct hpo_err *err)
 {
-    const struct rows r = {a->rows, classes, stored, lanes_for(classes)};
+    const struct rows r = {a->rows, classes, stored, lanes_for(classes),
+                           a->samples > 1 ? a->samples : 1};
     const size_t lanes = (size_t)a->rows * r.lanes;
     const bool one = lanes <= AT_ONCE;
     const unsigned threads = !one || lanes <= CU_THREADS ? CU_THREADS : lanes <= 512 ? 512 : 1024;

@@ -22,6 +22,7 @@ static void lower_tensors(struct cu_plan *p)
         t->h = net->tensor[i].h;
         t->w = net->tensor[i].w;
         t->stored = stored(p, t->c);
+        t->samples = net->tensor[i].samples;
         t->row = (size_t)t->stored * (size_t)t->h * (size_t)t->w;
         t->producer = -1;
     }
@@ -48,7 +49,8 @@ static void lower_params(struct cu_plan *p)
         struct cu_param *in = &p->param[i];
         size_t *total = q->trained ? &p->n_w : &p->n_stats;
 
-        in->stored = q->n_dims > 1 ? stored(p, q->dims[1]) : 1;
+        in->stored =
+            q->n_dims > 1 && net->op[q->op].kind != KN_DEPTHWISE ? stored(p, q->dims[1]) : 1;
         in->count = (size_t)stored(p, q->dims[0]) * (size_t)in->stored * (size_t)q->dims[2] *
                     (size_t)q->dims[3];
         in->offset = *total;

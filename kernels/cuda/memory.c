@@ -10,7 +10,8 @@
 static bool keeps_in(const struct cu_node *n)
 {
     return n->kind == KN_CONV2D || n->kind == KN_LINEAR || n->kind == KN_BATCH_NORM ||
-           n->kind == KN_MAX_POOL;
+           n->kind == KN_MAX_POOL || n->kind == KN_DEPTHWISE || n->kind == KN_ACT ||
+           n->kind == KN_SCALE;
 }
 
 static bool keeps_out(const struct cu_node *n)
@@ -18,9 +19,22 @@ static bool keeps_out(const struct cu_node *n)
     return n->kind == KN_RELU || n->kind == KN_MAX_POOL || n->relu;
 }
 
-static size_t tensor_bytes(const struct cu_plan *p, int tensor, int rows)
+/* May the gradient of its input lie where that of its output lies? */
+static bool may_alias(const struct cu_plan *p, const struct cu_node *n)
 {
-    return p->tensor[tensor].row * (size_t)rows * (size_t)p->base.models * cu_size(p->type);
+    switch (n->kind) {
+    case KN_RELU:
+    case KN_ADD:
+    case KN_BATCH_NORM:
+    case KN_ACT:
+    case KN_SCALE:
+    case KN_DROP_PATH:
+        return true;
+    case KN_DROPOUT:
+        return p->tensor[n->in].samples == p->tensor[n->out].samples;
+    default:
+        return false;
+    }
 }
 
 static size_t max_size(size_t a, size_t b)
@@ -28,12 +42,43 @@ static size_t max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static size_t tensor_bytes(const struct cu_plan *p, int tensor, int rows)
+{
+    return p->tensor[tensor].row * (size_t)rows * (size_t)p->base.models * cu_size(p->type);
+}
+
+static size_t train_bytes(const struct cu_plan *p, int tensor)
+{
+    return tensor_bytes(p, tensor, p->base.batch * p->tensor[tensor].samples);
+}
+
 /* Partial sums of batch norm and of bias gradients. */
 static size_t partial_bytes(const struct cu_plan *p, int tensor)
 {
+    struct cu_array a = cu_rows_in(p, &p->train, tensor);
     struct cu_shape s = cu_shape_of(p, tensor);
 
-    return cu_norm_scratch(&p->train.array, &s);
+    return cu_norm_scratch(&a, &s);
+}
+
+static size_t depthwise_bytes(const struct cu_plan *p, const struct cu_node *n)
+{
+    struct cu_depthwise d = cu_depthwise_of(p, n);
+
+    return cu_depthwise_scratch(&p->train.array, &d);
+}
+
+/* What a backward pass works in beside tensors. */
+static size_t scratch_back_bytes(const struct cu_plan *p, const struct cu_node *n)
+{
+    const struct cu_layer *l = n->layer >= 0 ? &p->layer[n->layer] : NULL;
+    size_t bytes = l ? max_size(l->workspace[CU_DATA], l->workspace[CU_FILTER]) : 0;
+
+    if (n->kind == KN_BATCH_NORM)
+        return partial_bytes(p, n->in);
+    if (n->kind == KN_DEPTHWISE)
+        bytes = depthwise_bytes(p, n);
+    return n->op->bias >= 0 ? max_size(bytes, partial_bytes(p, n->out)) : bytes;
 }
 
 static size_t saved_bytes(const struct cu_plan *p, const struct cu_node *n)
@@ -44,17 +89,17 @@ static size_t saved_bytes(const struct cu_plan *p, const struct cu_node *n)
 static void plan_forward(struct cu_plan *p)
 {
     struct kn_bufs *b = &p->train_bufs;
-    int f = p->n_nodes, rows = p->base.batch;
+    int f = p->n_nodes;
 
-    p->act[0] = kn_buf_add(b, tensor_bytes(p, 0, rows), 0, 0);
+    p->act[0] = kn_buf_add(b, train_bytes(p, 0), 0, 0);
     for (int i = 0; i < f; i++) {
         struct cu_node *n = &p->node[i];
         bool back = p->tensor[n->out].grad;
 
-        p->act[n->out] = kn_buf_add(b, tensor_bytes(p, n->out, rows), i, i == f - 1 ? f : i);
+        p->act[n->out] = kn_buf_add(b, train_bytes(p, n->out), i, i == f - 1 ? f : i);
         kn_buf_lives_until(b, p->act[n->in], back && keeps_in(n) ? 2 * f - i : i);
         if (n->in2 >= 0)
-            kn_buf_lives_until(b, p->act[n->in2], i);
+            kn_buf_lives_until(b, p->act[n->in2], back && n->kind == KN_SCALE ? 2 * f - i : i);
         if (back && keeps_out(n))
             kn_buf_lives_until(b, p->act[n->out], 2 * f - i);
         if (n->kind == KN_BATCH_NORM) {
@@ -82,7 +127,7 @@ static bool plan_gradient(struct cu_plan *p, int i, int in, bool may_alias)
         p->grad[in] = p->grad[p->node[i].out];
         kn_buf_lives_until(&p->train_bufs, p->grad[in], until);
     } else {
-        p->grad[in] = kn_buf_add(&p->train_bufs, tensor_bytes(p, in, p->base.batch), now, until);
+        p->grad[in] = kn_buf_add(&p->train_bufs, train_bytes(p, in), now, until);
     }
     return false;
 }
@@ -92,35 +137,23 @@ static void plan_backward(struct cu_plan *p)
     struct kn_bufs *b = &p->train_bufs;
     int f = p->n_nodes, logits = p->base.net->n_tensors - 1;
 
-    p->grad[logits] = kn_buf_add(b, tensor_bytes(p, logits, p->base.batch), f, f + 1);
+    p->grad[logits] = kn_buf_add(b, train_bytes(p, logits), f, f + 1);
     for (int i = f - 1; i >= 0; i--) {
         struct cu_node *n = &p->node[i];
         int now = 2 * f - i;
-        bool alias = n->kind == KN_RELU || n->kind == KN_DROPOUT || n->kind == KN_ADD ||
-                     n->kind == KN_BATCH_NORM;
 
         if (!p->tensor[n->out].grad)
             continue;
         /* A residual is first: what aliases the gradient of the output overwrites it. */
         if (n->in2 >= 0)
             n->in2_add = plan_gradient(p, i, n->in2, false);
-        n->in_add = plan_gradient(p, i, n->in, alias);
-        if (n->layer >= 0) {
-            const struct cu_layer *l = &p->layer[n->layer];
-            size_t bytes = max_size(l->workspace[CU_DATA], l->workspace[CU_FILTER]);
-
-            if (n->op->bias >= 0)
-                bytes = max_size(bytes, partial_bytes(p, n->out));
-            n->scratch_back = kn_buf_add(b, bytes, now, now);
-            /* In fp32 one model's weight gradients go where they belong. */
-            if (p->type != CU_F32 || p->base.models > 1)
-                n->diff =
-                    kn_buf_add(b, l->count * (size_t)p->base.models * cu_size(p->type), now, now);
-        } else if (n->kind == KN_BATCH_NORM) {
-            n->scratch_back = kn_buf_add(b, partial_bytes(p, n->in), now, now);
-        } else if (n->kind == KN_LINEAR && n->op->bias >= 0) {
-            n->scratch_back = kn_buf_add(b, partial_bytes(p, n->out), now, now);
-        }
+        n->in_add = plan_gradient(p, i, n->in, may_alias(p, n));
+        if (n->op->weight >= 0)
+            n->scratch_back = kn_buf_add(b, scratch_back_bytes(p, n), now, now);
+        /* In fp32 one model's weight gradients go where they belong. */
+        if (n->layer >= 0 && (p->type != CU_F32 || p->base.models > 1))
+            n->diff = kn_buf_add(
+                b, p->layer[n->layer].count * (size_t)p->base.models * cu_size(p->type), now, now);
     }
 }
 
@@ -136,8 +169,8 @@ static void plan_eval(struct cu_plan *p)
         kn_buf_lives_until(b, p->eval_act[n->in], i);
         if (n->in2 >= 0)
             kn_buf_lives_until(b, p->eval_act[n->in2], i);
-        /* Dropout is the identity, and no other node writes what it reads. */
-        p->eval_act[n->out] = n->kind == KN_DROPOUT
+        /* These are the identity, and no other node writes what it reads. */
+        p->eval_act[n->out] = n->kind == KN_DROPOUT || n->kind == KN_DROP_PATH
                                   ? p->eval_act[n->in]
                                   : kn_buf_add(b, tensor_bytes(p, n->out, rows), i, i);
         if (n->layer >= 0)
@@ -174,6 +207,7 @@ size_t cu_memory_bytes(struct cu_plan *p, char *base)
     struct cu_memory *m = &p->m;
     size_t models = (size_t)p->base.models, at = 0, w = models * p->n_w;
     size_t rows = models * (size_t)p->base.batch, eval = models * (size_t)p->base.eval_batch;
+    size_t samples = (size_t)p->tensor[p->base.net->n_tensors - 1].samples;
     size_t index = kn_align_up(models * sizeof(struct cu_step), CU_ALIGN);
     size_t eval_index = kn_align_up(models * sizeof(int), CU_ALIGN);
 
@@ -198,7 +232,7 @@ size_t cu_memory_bytes(struct cu_plan *p, char *base)
     m->inbox = kn_take(base, &at, p->inbox_bytes, CU_ALIGN);
     m->eval_inbox = kn_take(base, &at, p->eval_inbox_bytes, CU_ALIGN);
     m->loss_sum = kn_take(base, &at, models * sizeof(double), CU_ALIGN);
-    m->row_loss = kn_take(base, &at, rows * sizeof(float), CU_ALIGN);
+    m->row_loss = kn_take(base, &at, rows * samples * sizeof(float), CU_ALIGN);
     m->logits = kn_take(base, &at, eval * (size_t)p->base.net->classes * sizeof(float), CU_ALIGN);
     m->blas = kn_take(base, &at, CU_BLAS_WORKSPACE, CU_ALIGN);
     m->arena = kn_take(base, &at, max_size(p->train_bufs.total, p->eval_bufs.total), CU_ALIGN);

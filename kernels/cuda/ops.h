@@ -49,7 +49,8 @@ struct cu_scaler {
 /* What every launch needs to know of the array. */
 struct cu_array {
     int models;
-    int rows; /* of each model's batch, as allocated: the training or evaluation batch */
+    int rows;    /* of each model's batch, as allocated: the training or evaluation batch */
+    int samples; /* of these so many are an image's, in succession; 0: one */
     enum cu_type type;
     const struct cu_step *step;   /* device, one a model; NULL: evaluation, n from `count` */
     const int *count;             /* device: rows of each model that count; evaluation */
@@ -68,10 +69,10 @@ int cu_gather(const struct cu_array *a, const uint8_t *pixels, int h, int w, con
               bool augment, void *x, int stored, struct hpo_err *err);
 
 /* Batch norm over (n, h, w) of each model and channel. saved: (models, 4, stored) floats: the mean,
- * what that float is off by, 1 / deviation, and weight / deviation; from training's forward pass for
- * its backward pass. partial: scratch of cu_norm_scratch bytes. weight, bias, running: a model's
- * parameters lie `stride` floats after those of the model before. Running statistics follow PyTorch
- * (momentum, unbiased variance) and are updated in training. */
+ * what that float is off by, 1 / deviation, and weight / deviation; from training's forward pass
+ * for its backward pass. partial: scratch of cu_norm_scratch bytes. weight, bias, running: a
+ * model's parameters lie `stride` floats after those of the model before. Running statistics follow
+ * PyTorch (momentum, unbiased variance) and are updated in training. */
 struct cu_norm {
     struct cu_shape s;
     float eps, momentum;
@@ -106,22 +107,66 @@ int cu_add(const struct cu_array *a, const void *x, const void *x2, void *y, boo
 int cu_pass(const struct cu_array *a, const void *y, const void *dy, void *dx, bool relu, bool add,
             size_t count, struct hpo_err *err);
 
-/* Max pooling, kernel x kernel, no padding; the first maximum takes the gradient (PyTorch). out:
- * the shape of y. */
-int cu_pool(const struct cu_array *a, struct cu_shape in, struct cu_shape out, int kernel,
-            int stride, const void *x, void *y, struct hpo_err *err);
-int cu_pool_backward(const struct cu_array *a, struct cu_shape in, struct cu_shape out, int kernel,
-                     int stride, const void *x, const void *y, const void *dy, void *dx, bool add,
-                     struct hpo_err *err);
+/* Max pooling, kernel x kernel, padding never the maximum; the first maximum takes the gradient
+ * (PyTorch). */
+struct cu_pool {
+    struct cu_shape in, out;
+    int kernel, stride, pad;
+};
+int cu_pool(const struct cu_array *a, const struct cu_pool *d, const void *x, void *y,
+            struct hpo_err *err);
+int cu_pool_backward(const struct cu_array *a, const struct cu_pool *d, const void *x,
+                     const void *y, const void *dy, void *dx, bool add, struct hpo_err *err);
 int cu_average(const struct cu_array *a, struct cu_shape in, const void *x, void *y,
                struct hpo_err *err);
 int cu_average_backward(const struct cu_array *a, struct cu_shape in, const void *dy, void *dx,
                         bool add, struct hpo_err *err);
 
-/* layer: kn_op.rate. The same function forward and backward; the mask is kernels/math/dropout.h's.
- */
-int cu_dropout(const struct cu_array *a, struct cu_shape s, int layer, const void *x, void *y,
-               bool add, struct hpo_err *err);
+/* Each channel by itself. Weights, and their gradients in fp32, as in the flat arrays: (stored, k,
+ * k), model 0's first, the next model's weights_stride elements on. dw is set, dx = or += . */
+struct cu_depthwise {
+    struct cu_shape in, out;
+    int kernel, stride, pad;
+    size_t weights_stride;
+};
+int cu_depthwise(const struct cu_array *a, const struct cu_depthwise *d, const void *x,
+                 const void *w, void *y, struct hpo_err *err);
+int cu_depthwise_data(const struct cu_array *a, const struct cu_depthwise *d, const void *dy,
+                      const void *w, void *dx, bool add, struct hpo_err *err);
+/* partial: scratch of so many bytes. */
+size_t cu_depthwise_scratch(const struct cu_array *a, const struct cu_depthwise *d);
+int cu_depthwise_filter(const struct cu_array *a, const struct cu_depthwise *d, const void *x,
+                        const void *dy, float *dw, void *partial, struct hpo_err *err);
+
+/* kernels/math/act.h. dx may be dy. */
+int cu_act(const struct cu_array *a, struct cu_shape s, enum kn_act_kind kind, const void *x,
+           void *y, struct hpo_err *err);
+int cu_act_backward(const struct cu_array *a, struct cu_shape s, enum kn_act_kind kind,
+                    const void *x, const void *dy, void *dx, bool add, struct hpo_err *err);
+
+/* y = x times s, a factor for each image and channel; the gradients of both (NULL: not wanted). dx
+ * may be dy. */
+int cu_scale(const struct cu_array *a, struct cu_shape in, const void *x, const void *s, void *y,
+             struct hpo_err *err);
+int cu_scale_backward(const struct cu_array *a, struct cu_shape in, const void *x, const void *s,
+                      const void *dy, void *dx, bool dx_add, void *ds, bool ds_add,
+                      struct hpo_err *err);
+
+/* What is dropped is kernels/math/dropout.h's. Of the array, rows are those of x and dx: a dropout
+ * makes `samples` of each, with masks of their own, and its gradient is the sum over them. With one
+ * sample x may be y, and dx dy. */
+struct cu_drop {
+    int rate, layer; /* kn_op's */
+    float fraction;  /* drop path: of the rate */
+    int samples;     /* dropout */
+};
+int cu_dropout(const struct cu_array *a, struct cu_shape s, const struct cu_drop *d, const void *x,
+               void *y, bool add, struct hpo_err *err);
+int cu_dropout_backward(const struct cu_array *a, struct cu_shape s, const struct cu_drop *d,
+                        const void *dy, void *dx, bool add, struct hpo_err *err);
+/* The same function forward and backward. */
+int cu_drop_path(const struct cu_array *a, struct cu_shape s, const struct cu_drop *d,
+                 const void *x, void *y, bool add, struct hpo_err *err);
 
 /* (h, w, c stored) -> the network's (c, h, w) order as one row of c h w channels (stored likewise
  * rounded up), and back. */

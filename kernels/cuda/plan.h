@@ -4,11 +4,11 @@
  * A plan has one allocation on the device, one stream, one cuDNN and one cuBLAS handle; every
  * launch is for all models of the array at once. Three layouts meet in it: activations   (models,
  * n, h, w, c) of type T, see kernels/cuda/ops.h parameters    (models, n_w) floats: each model's in
- * one flat array, weights of convolutions as (k, r, s, c), of linear layers as (out, in), channels
- * as stored; gradients and optimizer slots alike, a copy of type T beside them for 16-bit types
- *   packed        (models, k, r, s, c) of type T, a stretch for each convolution: cuDNN takes the
- *                 weights of an array only when they lie without gaps. With one model that is what
- *                 the flat array is already, and there is no packed copy.
+ * one flat array, weights of convolutions as (k, r, s, c), of depthwise ones as (c, r, s), of
+ * linear layers as (out, in), channels as stored; gradients and optimizer slots alike, a copy of
+ * type T beside them for 16-bit types packed        (models, k, r, s, c) of type T, a stretch for
+ * each convolution: cuDNN takes the weights of an array only when they lie without gaps. With one
+ * model that is what the flat array is already, and there is no packed copy.
  *
  * What is rounded when: activations and their gradients are stored as T; convolutions and matrix
  * products multiply T and add in fp32; a bias is added to the stored T of the product, rounding
@@ -36,7 +36,8 @@
 
 struct cu_tensor {
     int c, h, w, stored;
-    size_t row;   /* elements an image */
+    int samples;  /* rows an image, in training */
+    size_t row;   /* elements a row */
     bool grad;    /* something trained lies before it */
     int uses;     /* operations that read it */
     int producer; /* node; -1: the input */
@@ -196,8 +197,8 @@ struct cu_norm cu_norm_of(const struct cu_plan *p, const struct cu_pass_view *v,
 int cu_linear(struct cu_plan *p, const struct cu_node *n, int rows, const void *x, void *y,
               struct hpo_err *err);
 /* dx NULL: not wanted; it is set or, with n->in_add, added to. */
-int cu_linear_backward(struct cu_plan *p, const struct cu_node *n, const void *x, const void *dy,
-                       void *dx, struct hpo_err *err);
+int cu_linear_backward(struct cu_plan *p, const struct cu_node *n, int rows, const void *x,
+                       const void *dy, void *dx, struct hpo_err *err);
 /* The packed weights from the flat ones; nothing to do for one model. */
 int cu_pack(struct cu_plan *p, struct hpo_err *err);
 
@@ -242,6 +243,45 @@ static inline void *cu_at(const struct cu_plan *p, const struct kn_bufs *b, int 
 static inline void *cu_weights(const struct cu_plan *p, size_t offset)
 {
     return p->m.copy ? (char *)p->m.copy + offset * cu_size(p->type) : (void *)(p->m.w + offset);
+}
+
+/* The array with the rows that a tensor has in it. */
+static inline struct cu_array cu_rows_in(const struct cu_plan *p, const struct cu_pass_view *v,
+                                         int tensor)
+{
+    struct cu_array a = v->array;
+
+    a.samples = v->train ? p->tensor[tensor].samples : 1;
+    a.rows *= a.samples;
+    return a;
+}
+
+/* What a node that drops something drops. */
+static inline struct cu_drop cu_drop_of(const struct cu_plan *p, const struct cu_node *n)
+{
+    return (struct cu_drop){.rate = n->op->rate,
+                            .layer = n->op->layer,
+                            .fraction = n->op->fraction,
+                            .samples = p->tensor[n->out].samples / p->tensor[n->in].samples};
+}
+
+static inline struct cu_depthwise cu_depthwise_of(const struct cu_plan *p, const struct cu_node *n)
+{
+    return (struct cu_depthwise){.in = cu_shape_of(p, n->in),
+                                 .out = cu_shape_of(p, n->out),
+                                 .kernel = n->op->kernel,
+                                 .stride = n->op->stride,
+                                 .pad = n->op->pad,
+                                 .weights_stride = p->n_w};
+}
+
+static inline struct cu_pool cu_pool_of(const struct cu_plan *p, const struct cu_node *n)
+{
+    return (struct cu_pool){.in = cu_shape_of(p, n->in),
+                            .out = cu_shape_of(p, n->out),
+                            .kernel = n->op->kernel,
+                            .stride = n->op->stride,
+                            .pad = n->op->pad};
 }
 
 /* A convolution's weights of all models, without gaps. */

@@ -7,7 +7,7 @@ struct pool {
     unsigned h, w, oh, ow;
     unsigned vectors; /* of a pixel */
     int stored;
-    int kernel, stride;
+    int kernel, stride, pad;
     size_t work; /* threads a model */
     int rows;
 };
@@ -21,8 +21,8 @@ static __device__ __forceinline__ float larger(float a, float b)
 /* ---- max pooling ---- */
 
 /* K: the kernel's size where it is known to the compiler, which then loads all of a window at once;
- * or 0. */
-template <typename T, int K>
+ * or 0. PAD: windows may stick out. */
+template <typename T, int K, bool PAD>
 __global__ void __launch_bounds__(CU_THREADS)
     pool_kernel(const struct cu_step *step, struct pool p, const T *x, T *y)
 {
@@ -32,18 +32,19 @@ __global__ void __launch_bounds__(CU_THREADS)
 
     if (cu_sits_out(step, (int)model) || i >= p.work)
         return;
-    {
-        const struct cu_spot s = cu_spot_at(i, p.oh, p.ow, p.vectors);
-        const size_t row = (model * p.rows + s.n) * p.h + (size_t)s.y * p.stride;
+    const struct cu_spot s = cu_spot_at(i, p.oh, p.ow, p.vectors);
+    const int wy = (int)s.y * p.stride - p.pad, wx = (int)s.x * p.stride - p.pad;
 
-        x += (row * p.w + (size_t)s.x * p.stride) * p.stored + s.v * cu_vec<T>::n;
-    }
-    cu_load(x, m);
+    x += ((int64_t)((model * p.rows + s.n) * p.h) + wy) * p.w * p.stored +
+         (int64_t)wx * p.stored + s.v * cu_vec<T>::n;
+#pragma unroll
+    for (int k = 0; k < cu_vec<T>::n; k++)
+        m[k] = -INFINITY;
 #pragma unroll
     for (int ky = 0; ky < size; ky++)
 #pragma unroll
         for (int kx = 0; kx < size; kx++) {
-            if (ky + kx == 0)
+            if (PAD && ((unsigned)(wy + ky) >= p.h || (unsigned)(wx + kx) >= p.w))
                 continue;
             cu_load(x + ((size_t)ky * p.w + kx) * p.stored, b);
 #pragma unroll
@@ -53,28 +54,37 @@ __global__ void __launch_bounds__(CU_THREADS)
     cu_store(y + (model * p.work + i) * cu_vec<T>::n, m);
 }
 
-int cu_pool(const struct cu_array *a, struct cu_shape in, struct cu_shape out, int kernel,
-            int stride, const void *x, void *y, struct hpo_err *err)
+/* A thread for each of h x w places. */
+static struct pool pool_of(const struct cu_array *a, const struct cu_pool *d, int h, int w)
 {
-    unsigned vectors = cu_vectors(a, in.stored);
-    const struct pool p = {.h = (unsigned)in.h,
-                           .w = (unsigned)in.w,
-                           .oh = (unsigned)out.h,
-                           .ow = (unsigned)out.w,
-                           .vectors = vectors,
-                           .stored = in.stored,
-                           .kernel = kernel,
-                           .stride = stride,
-                           .work = (size_t)a->rows * out.h * out.w * vectors,
-                           .rows = a->rows};
+    unsigned vectors = cu_vectors(a, d->in.stored);
+
+    return {.h = (unsigned)d->in.h,
+            .w = (unsigned)d->in.w,
+            .oh = (unsigned)d->out.h,
+            .ow = (unsigned)d->out.w,
+            .vectors = vectors,
+            .stored = d->in.stored,
+            .kernel = d->kernel,
+            .stride = d->stride,
+            .pad = d->pad,
+            .work = (size_t)a->rows * h * w * vectors,
+            .rows = a->rows};
+}
+
+int cu_pool(const struct cu_array *a, const struct cu_pool *d, const void *x, void *y,
+            struct hpo_err *err)
+{
+    const struct pool p = pool_of(a, d, d->out.h, d->out.w);
     const dim3 grid = cu_grid(p.work, CU_THREADS, a->models);
     cudaError_t e = cudaErrorInvalidValue;
 
     CU_FOR_TYPE(a->type, T, {
         void (*f)(const struct cu_step *, struct pool, const T *, T *) =
-            kernel == 2   ? pool_kernel<T, 2>
-            : kernel == 3 ? pool_kernel<T, 3>
-                          : pool_kernel<T, 0>;
+            d->kernel == 2 && !d->pad   ? pool_kernel<T, 2, false>
+            : d->kernel == 3 && !d->pad ? pool_kernel<T, 3, false>
+            : d->kernel == 3            ? pool_kernel<T, 3, true>
+                                        : pool_kernel<T, 0, true>;
 
         e = CU_LAUNCH(f, grid, CU_THREADS, a->stream, a->step, p, (const T *)x, (T *)y);
     });
@@ -126,29 +136,28 @@ __global__ void __launch_bounds__(CU_THREADS)
     }
 }
 
-/* Bit k: channel k of a window has its largest value m first at (wy, wx), whose values are v. */
+/* Bit k: channel k of the window at (wy, wx) has its largest value m first at (iy, ix), whose values
+ * are v. x: of the image. */
 template <typename T>
-static __device__ __forceinline__ unsigned first_at(const struct pool &p, const T *window, int wy,
-                                                    int wx, const float (&v)[cu_vec<T>::n],
+static __device__ __forceinline__ unsigned first_at(const struct pool &p, const T *x, int wy,
+                                                    int wx, int iy, int ix,
+                                                    const float (&v)[cu_vec<T>::n],
                                                     const float (&m)[cu_vec<T>::n])
 {
+    const int x0 = max(wx, 0), x1 = min(wx + p.kernel, (int)p.w);
     float b[cu_vec<T>::n];
     unsigned first = 0;
 
 #pragma unroll
     for (int k = 0; k < cu_vec<T>::n; k++)
         first |= (unsigned)(v[k] == m[k]) << k;
-    for (int i = 0; i < wy * p.kernel + wx && first; i++) {
-        const int ky = i / p.kernel;
-
-        if (i - ky * p.kernel == 0 && i) /* the next row */
-            window += (size_t)(p.w - (unsigned)p.kernel) * p.stored;
-        cu_load(window, b);
-        window += p.stored;
+    for (int py = max(wy, 0); py <= iy; py++)
+        for (int px = x0; px < (py < iy ? x1 : ix) && first; px++) {
+            cu_load(x + ((size_t)py * p.w + px) * p.stored, b);
 #pragma unroll
-        for (int k = 0; k < cu_vec<T>::n; k++)
-            first &= ~((unsigned)(b[k] == m[k]) << k);
-    }
+            for (int k = 0; k < cu_vec<T>::n; k++)
+                first &= ~((unsigned)(b[k] == m[k]) << k);
+        }
     return first;
 }
 
@@ -167,9 +176,10 @@ __global__ void __launch_bounds__(CU_THREADS)
     const struct cu_spot s = cu_spot_at(i, p.h, p.w, p.vectors);
     const size_t image = model * p.rows + s.n;
     const int iy = (int)s.y, ix = (int)s.x;
-    const int y0 = iy < p.kernel ? 0 : (iy - p.kernel) / p.stride + 1;
-    const int x0 = ix < p.kernel ? 0 : (ix - p.kernel) / p.stride + 1;
-    const int y1 = min(iy / p.stride + 1, (int)p.oh), x1 = min(ix / p.stride + 1, (int)p.ow);
+    const int ty = iy + p.pad, tx = ix + p.pad; /* from the first window's corner */
+    const int y0 = ty < p.kernel ? 0 : (ty - p.kernel) / p.stride + 1;
+    const int x0 = tx < p.kernel ? 0 : (tx - p.kernel) / p.stride + 1;
+    const int y1 = min(ty / p.stride + 1, (int)p.oh), x1 = min(tx / p.stride + 1, (int)p.ow);
 
     x += image * p.h * p.w * p.stored + s.v * n;
     y += image * p.oh * p.ow * p.stored + s.v * n;
@@ -182,12 +192,11 @@ __global__ void __launch_bounds__(CU_THREADS)
     for (int oy = y0; oy < y1; oy++)
         for (int ox = x0; ox < x1; ox++) {
             const size_t o = ((size_t)oy * p.ow + ox) * p.stored;
-            const int wy = oy * p.stride, wx = ox * p.stride;
             unsigned first;
 
             cu_load(y + o, m);
             cu_load(dy + o, d);
-            first = first_at(p, x + ((size_t)wy * p.w + wx) * p.stored, iy - wy, ix - wx, v, m);
+            first = first_at(p, x, oy * p.stride - p.pad, ox * p.stride - p.pad, iy, ix, v, m);
 #pragma unroll
             for (int k = 0; k < n; k++)
                 sum[k] += first >> k & 1 ? d[k] : 0.0f;
@@ -199,23 +208,12 @@ __global__ void __launch_bounds__(CU_THREADS)
     cu_store(dx, sum);
 }
 
-int cu_pool_backward(const struct cu_array *a, struct cu_shape in, struct cu_shape out, int kernel,
-                     int stride, const void *x, const void *y, const void *dy, void *dx, bool add,
-                     struct hpo_err *err)
+int cu_pool_backward(const struct cu_array *a, const struct cu_pool *d, const void *x,
+                     const void *y, const void *dy, void *dx, bool add, struct hpo_err *err)
 {
-    const bool two = kernel == 2 && stride == 2;
-    const int h = two ? (in.h + 1) / 2 : in.h, w = two ? (in.w + 1) / 2 : in.w;
-    unsigned vectors = cu_vectors(a, in.stored);
-    const struct pool p = {.h = (unsigned)in.h,
-                           .w = (unsigned)in.w,
-                           .oh = (unsigned)out.h,
-                           .ow = (unsigned)out.w,
-                           .vectors = vectors,
-                           .stored = in.stored,
-                           .kernel = kernel,
-                           .stride = stride,
-                           .work = (size_t)a->rows * h * w * vectors,
-                           .rows = a->rows};
+    const bool two = d->kernel == 2 && d->stride == 2 && !d->pad;
+    const int h = two ? (d->in.h + 1) / 2 : d->in.h, w = two ? (d->in.w + 1) / 2 : d->in.w;
+    const struct pool p = pool_of(a, d, h, w);
     const dim3 grid = cu_grid(p.work, CU_THREADS, a->models);
     cudaError_t e = cudaErrorInvalidValue;
 

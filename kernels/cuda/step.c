@@ -12,6 +12,7 @@ static int launch_step(struct cu_plan *p, struct hpo_err *err)
     const struct cu_array *a = &p->train.array;
     int last = p->base.net->n_tensors - 1, classes = p->base.net->classes;
     size_t models = (size_t)p->base.models;
+    const struct cu_array of_loss = cu_rows_in(p, &p->train, last);
     struct cu_flat flat = {.w = p->m.w,
                            .g = p->m.g,
                            .copy = p->m.copy,
@@ -26,7 +27,7 @@ static int launch_step(struct cu_plan *p, struct hpo_err *err)
     if (!rc)
         rc = cu_forward(p, &p->train, err);
     if (!rc)
-        rc = cu_loss(a, classes, p->tensor[last].stored, cu_at(p, &p->train_bufs, p->act[last]),
+        rc = cu_loss(&of_loss, classes, p->tensor[last].stored, cu_at(p, &p->train_bufs, p->act[last]),
                      p->data->labels, p->m.index, p->m.scaler,
                      cu_at(p, &p->train_bufs, p->grad[last]), p->m.row_loss, p->m.loss_sum, err);
     if (!rc)

@@ -217,6 +217,9 @@ static void test_networks(void **s)
     compare("zoo", build_zoo, 23, 6, &spread);
     compare("odd", build_odd, 11, 4, &spread);
     compare("shared", build_shared, 8, 3, &spread);
+    compare("mobile", build_mobile, 15, 4, &spread);
+    compare("mobile, hard", build_mobile_hard, 15, 4, &spread);
+    compare("mobile, GELU", build_mobile_gelu, 15, 4, &spread);
     for (size_t k = 0; k < HPO_LEN(kinds); k++) {
         int n = spread.n[k];
 

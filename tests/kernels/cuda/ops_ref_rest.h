@@ -90,41 +90,48 @@ static inline size_t ref_at(const struct cu_shape *s, int n, int y, int x, int c
             for (int x = 0; x < (s)->w; x++) \
                 for (int c = 0; c < (s)->stored; c++)
 
-/* The place of the first maximum of a window, or -1: it has a NaN. */
-static inline int ref_first(const struct cu_shape *in, int kernel, const float *window)
+/* A pool's windows. */
+struct ref_window {
+    int kernel, stride, pad;
+};
+
+/* Where channel c of the window of pixel (oy, ox) has its first maximum in x; nan: it has a NaN. */
+static inline size_t ref_first(const struct cu_shape *in, const struct ref_window *k,
+                               const float *x, int n, int oy, int ox, int c, bool *ret_nan)
 {
-    int best = 0;
-    float m = window[0];
+    size_t best = SIZE_MAX;
 
-    for (int i = 0; i < kernel * kernel; i++) {
-        float v = window[((size_t)(i / kernel) * in->w + i % kernel) * in->stored];
+    *ret_nan = false;
+    for (int i = 0; i < k->kernel * k->kernel; i++) {
+        int y = oy * k->stride - k->pad + i / k->kernel,
+            px = ox * k->stride - k->pad + i % k->kernel;
+        size_t at;
 
-        if (isnan(v))
-            return -1;
-        if (v > m) {
-            m = v;
-            best = i;
-        }
+        if (y < 0 || y >= in->h || px < 0 || px >= in->w)
+            continue;
+        at = ref_at(in, n, y, px, c);
+        *ret_nan |= isnan(x[at]);
+        if (best == SIZE_MAX || x[at] > x[best])
+            best = at;
     }
     return best;
 }
 
 static inline void ref_pool(int rows, const struct cu_shape *in, const struct cu_shape *out,
-                            int kernel, int stride, const float *x, float *y)
+                            const struct ref_window *k, const float *x, float *y)
 {
     REF_EACH(out, rows, n, oy, ox, c)
     {
-        const float *window = x + ref_at(in, n, oy * stride, ox * stride, c);
-        int i = ref_first(in, kernel, window);
+        bool nan;
+        size_t i = ref_first(in, k, x, n, oy, ox, c, &nan);
 
-        y[ref_at(out, n, oy, ox, c)] =
-            i < 0 ? NAN : window[((size_t)(i / kernel) * in->w + i % kernel) * in->stored];
+        y[ref_at(out, n, oy, ox, c)] = nan ? NAN : x[i];
     }
 }
 
 /* dx of before is kept, sums are added to it at the end. */
 static inline void ref_unpool(int rows, const struct cu_shape *in, const struct cu_shape *out,
-                              int kernel, int stride, const float *x, const float *dy, bool add,
+                              const struct ref_window *k, const float *x, const float *dy, bool add,
                               float *dx)
 {
     size_t count = (size_t)rows * in->h * in->w * in->stored;
@@ -132,12 +139,11 @@ static inline void ref_unpool(int rows, const struct cu_shape *in, const struct 
 
     REF_EACH(out, rows, n, oy, ox, c)
     {
-        size_t at = ref_at(in, n, oy * stride, ox * stride, c);
-        int i = ref_first(in, kernel, x + at);
+        bool nan;
+        size_t i = ref_first(in, k, x, n, oy, ox, c, &nan);
 
-        if (i >= 0)
-            sum[at + ((size_t)(i / kernel) * in->w + i % kernel) * in->stored] +=
-                dy[ref_at(out, n, oy, ox, c)];
+        if (!nan)
+            sum[i] += dy[ref_at(out, n, oy, ox, c)];
     }
     for (size_t i = 0; i < count; i++)
         dx[i] = (add ? dx[i] : 0) + sum[i];

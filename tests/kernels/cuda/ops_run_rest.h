@@ -34,7 +34,7 @@ struct run {
     size_t src_bytes[3]; /* of a model; 0: one for all models */
     struct io io[6];
     int n_io;
-    int kernel, stride, layer;
+    int kernel, stride, pad, layer, samples;
     bool add;
     enum kn_optim_kind kind;
     struct cu_step step[MODELS];

@@ -117,15 +117,24 @@ static void test_gather(void **state)
 
 /* ---- pooling ---- */
 
+static struct cu_pool pool_of(const struct run *r)
+{
+    return (struct cu_pool){r->in, r->out, r->kernel, r->stride, r->pad};
+}
+
 static int pool(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
 {
-    return cu_pool(a, r->in, r->out, r->kernel, r->stride, src(r, 0, first), io(r, 0, first), err);
+    const struct cu_pool d = pool_of(r);
+
+    return cu_pool(a, &d, src(r, 0, first), io(r, 0, first), err);
 }
 
 static int unpool(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
 {
-    return cu_pool_backward(a, r->in, r->out, r->kernel, r->stride, src(r, 0, first),
-                            src(r, 1, first), src(r, 2, first), io(r, 0, first), r->add, err);
+    const struct cu_pool d = pool_of(r);
+
+    return cu_pool_backward(a, &d, src(r, 0, first), src(r, 1, first), src(r, 2, first),
+                            io(r, 0, first), r->add, err);
 }
 
 static struct run pool_begin(enum cu_type t, int models, const int *c)
@@ -134,14 +143,17 @@ static struct run pool_begin(enum cu_type t, int models, const int *c)
 
     r.kernel = c[4];
     r.stride = c[5];
+    r.pad = c[6];
     r.in = shape(t, c[1], c[2], c[3]);
-    r.out = shape(t, (c[1] - c[4]) / c[5] + 1, (c[2] - c[4]) / c[5] + 1, c[3]);
+    r.out =
+        shape(t, (c[1] + 2 * c[6] - c[4]) / c[5] + 1, (c[2] + 2 * c[6] - c[4]) / c[5] + 1, c[3]);
     run_send(&r);
     return r;
 }
 
 static void check_pool(enum cu_type t, int models, const int *c, bool coarse, bool nan)
 {
+    const struct ref_window window = {c[4], c[5], c[6]};
     struct run r = pool_begin(t, models, c);
     size_t in = count_of(&r, &r.in), out = count_of(&r, &r.out);
     float *x = noise(&r, &r.in, 2, coarse), *y = xcalloc(out * (size_t)models, sizeof(*y));
@@ -152,7 +164,7 @@ static void check_pool(enum cu_type t, int models, const int *c, bool coarse, bo
             if (x[i] > 0.4f)
                 x[i] = NAN;
     for (size_t m = 0; m < (size_t)models; m++)
-        ref_pool(c[0], &r.in, &r.out, c[4], c[5], x + m * in, y + m * out);
+        ref_pool(c[0], &r.in, &r.out, &window, x + m * in, y + m * out);
     source(&r, 0, t, x, in);
     marked(&r, t, out);
     r.launch = pool;
@@ -172,7 +184,7 @@ static void check_pool(enum cu_type t, int models, const int *c, bool coarse, bo
         else
             marked(&r, t, in);
         for (size_t m = 0; m < (size_t)models; m++)
-            ref_unpool(c[0], &r.in, &r.out, c[4], c[5], x + m * in, dy + m * out, add,
+            ref_unpool(c[0], &r.in, &r.out, &window, x + m * in, dy + m * out, add,
                        before + m * in);
         run_check(&r, t, before, 0);
         free(before);
@@ -185,12 +197,15 @@ static void check_pool(enum cu_type t, int models, const int *c, bool coarse, bo
 
 static void test_max_pool(void **state)
 {
-    static const int cases[][6] = {
-        /* rows, h, w, c, kernel, stride */
-        {1, 2, 2, 3, 2, 2},     {3, 8, 8, 16, 2, 2}, {2, 7, 9, 40, 2, 2}, {3, 5, 4, 24, 2, 2},
-        {1, 16, 16, 520, 2, 2}, {2, 9, 9, 17, 3, 2}, {3, 6, 7, 8, 3, 3},  {2, 6, 6, 8, 3, 1},
-        {2, 11, 8, 12, 2, 3},   {2, 7, 7, 10, 1, 2}, {2, 9, 10, 8, 5, 2}, {1, 4, 4, 64, 4, 4},
-        {2, 5, 5, 8, 2, 1}};
+    static const int cases[][7] = {
+        /* rows, h, w, c, kernel, stride, pad */
+        {1, 2, 2, 3, 2, 2, 0},     {3, 8, 8, 16, 2, 2, 0}, {2, 7, 9, 40, 2, 2, 0},
+        {3, 5, 4, 24, 2, 2, 0},    {2, 9, 9, 17, 3, 2, 0}, {1, 16, 16, 520, 2, 2, 0},
+        {3, 6, 7, 8, 3, 3, 0},     {2, 6, 6, 8, 3, 1, 0},  {2, 11, 8, 12, 2, 3, 0},
+        {2, 7, 7, 10, 1, 2, 0},    {2, 9, 10, 8, 5, 2, 0}, {1, 4, 4, 64, 4, 4, 0},
+        {2, 5, 5, 8, 2, 1, 0},     {1, 1, 1, 3, 3, 2, 1},  {3, 15, 16, 21, 3, 2, 1},
+        {2, 6, 5, 8, 3, 1, 1},     {2, 5, 7, 8, 2, 2, 1},  {2, 7, 8, 12, 5, 3, 2},
+        {1, 12, 12, 130, 3, 2, 1}, {2, 3, 3, 8, 4, 1, 2}};
 
     EACH_RUN(t, models)
     for (size_t i = 0; i < HPO_LEN(cases); i++) {
@@ -266,7 +281,8 @@ static int dropout(const struct run *r, const struct cu_array *a, int first, str
 {
     const void *x = r->src[0] ? src(r, 0, first) : io(r, 0, first); /* in place */
 
-    return cu_dropout(a, r->in, r->layer, x, io(r, 0, first), r->add, err);
+    return cu_dropout(a, r->in, &(struct cu_drop){r->layer, r->kernel, 0, 1}, x, io(r, 0, first),
+                      r->add, err);
 }
 
 /* The CPU's dropout of a model. Its layout: blocks of four channels. */
@@ -280,7 +296,7 @@ static void dropout_on_cpu(const struct run *r, int model, const float *x, float
                             .rate = h->rates[r->layer],
                             .seed = h->seed,
                             .fold = h->fold,
-                            .layer = r->layer,
+                            .layer = r->kernel,
                             .step = r->step[model].step};
     size_t pixels = (size_t)s->h * s->w, row = pixels * 4 * (size_t)d.s.blocks;
     float *from = xcalloc(row * (size_t)r->a.rows, sizeof(*from));
@@ -311,6 +327,7 @@ static void check_dropout(enum cu_type t, int models, const int *c, bool in_plac
 
     r.in = shape(t, c[1], c[2], c[3]);
     r.layer = 2;
+    r.kernel = 5; /* names the mask */
     r.add = add;
     r.launch = dropout;
     for (int m = 0; m < models; m++) {
@@ -351,6 +368,92 @@ static void test_dropout(void **state)
         check_dropout(t, models, cases[i], true, false);
         check_dropout(t, models, cases[i], false, true);
     }
+}
+
+/* in: a row; out rows of y, and of dy, for each. kernel: names the masks. */
+static int samples(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
+{
+    const struct cu_drop d = {r->layer, r->kernel, 0, r->samples};
+
+    return r->stride
+               ? cu_dropout_backward(a, r->in, &d, src(r, 0, first), io(r, 0, first), r->add, err)
+               : cu_dropout(a, r->in, &d, src(r, 0, first), io(r, 0, first), r->add, err);
+}
+
+/* As the formula says: rows of y are (row, sample). */
+static void ref_samples(const struct run *r, int model, const float *from, float *to)
+{
+    const struct cu_hyper *h = &r->hyper[model];
+    const uint32_t threshold = kn_dropout_threshold(h->rates[r->layer]);
+    const float scale = 1.0f / (1.0f - h->rates[r->layer]);
+    const struct cu_shape *s = &r->in;
+    uint32_t quads = (uint32_t)(s->c + 3) / 4;
+    size_t row = (size_t)s->h * s->w * s->stored;
+
+    for (int n = 0; n < r->a.rows; n++)
+        for (int k = 0; k < r->samples; k++)
+            for (size_t i = 0; i < row; i++) {
+                size_t y_row = (size_t)n * r->samples + k, pixel = i / (size_t)s->stored;
+                uint32_t c = (uint32_t)(i % (size_t)s->stored);
+                uint32_t quad = (uint32_t)(y_row * s->h * s->w + pixel) * quads + c / 4;
+                struct kn_u4 w =
+                    kn_dropout_words(h->seed, h->fold, r->kernel, r->step[model].step, quad);
+                uint32_t word = c % 4 == 0 ? w.x : c % 4 == 1 ? w.y : c % 4 == 2 ? w.z : w.w;
+                float f = word < threshold ? 0 : scale;
+
+                if (r->stride)
+                    to[(size_t)n * row + i] += from[y_row * row + i] * f;
+                else
+                    to[y_row * row + i] += from[(size_t)n * row + i] * f;
+            }
+}
+
+static void check_samples(enum cu_type t, int models, const int *c, int count, bool back, bool add)
+{
+    struct run r = run_begin(t, models, c[0]);
+    struct cu_shape all;
+    size_t from, to;
+    float *x, *y;
+
+    r.in = shape(t, c[1], c[2], c[3]);
+    r.layer = 2;
+    r.kernel = 5;
+    r.samples = count;
+    r.stride = back;
+    r.add = add;
+    r.launch = samples;
+    for (int m = 0; m < models; m++)
+        r.hyper[m].rates[2] = m == 2 ? 0.0f : 0.3f;
+    run_send(&r);
+    all = r.in;
+    all.h *= count;
+    from = count_of(&r, back ? &all : &r.in);
+    to = count_of(&r, back ? &r.in : &all);
+    x = noise(&r, back ? &all : &r.in, 8, false);
+    y = noise(&r, back ? &r.in : &all, 9, false);
+    source(&r, 0, t, x, from);
+    if (add)
+        written(&r, t, y, to);
+    else
+        marked(&r, t, to);
+    for (size_t i = 0; i < to * (size_t)models && !add; i++)
+        y[i] = 0;
+    for (int m = 0; m < models; m++)
+        ref_samples(&r, m, x + from * (size_t)m, y + to * (size_t)m);
+    run_check(&r, t, y, 1e-6); /* the order in which it is added up */
+    free(x);
+    free(y);
+}
+
+static void test_samples(void **state)
+{
+    static const int cases[][4] = {{1, 1, 1, 3}, {4, 1, 1, 520}, {3, 2, 3, 17}, {16, 1, 1, 64}};
+
+    EACH_RUN(t, models)
+    for (size_t i = 0; i < HPO_LEN(cases); i++)
+        for (int count = 1; count <= 5; count += 2)
+            for (int k = 0; k < 4; k++)
+                check_samples(t, models, cases[i], count, k & 1, k & 2);
 }
 
 /* ---- flattening ---- */
@@ -412,7 +515,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gather),  cmocka_unit_test(test_max_pool),
         cmocka_unit_test(test_average), cmocka_unit_test(test_dropout),
-        cmocka_unit_test(test_flatten),
+        cmocka_unit_test(test_samples), cmocka_unit_test(test_flatten),
     };
 
     return cmocka_run_group_tests(tests, run_setup, NULL);

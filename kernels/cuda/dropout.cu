@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(CU_THREADS)
     const float rate = own->rates[d.rate], scale = 1.0f / (1.0f - rate);
     const uint32_t threshold = kn_dropout_threshold(rate), now = step[model].step;
 
-    x += model * work / d.samples * n;
+    x += (d.samples > 1 ? model * work / d.samples : model * work) * n;
     y += model * work * n;
 #pragma unroll
     for (int j = 0; j < EACH; j++) {

@@ -44,12 +44,13 @@ __global__ void __launch_bounds__(CU_THREADS)
     for (int ky = 0; ky < size; ky++)
 #pragma unroll
         for (int kx = 0; kx < size; kx++) {
-            if (PAD && ((unsigned)(wy + ky) >= p.h || (unsigned)(wx + kx) >= p.w))
-                continue;
-            cu_load(x + ((size_t)ky * p.w + kx) * p.stored, b);
+            const bool there =
+                !PAD || ((unsigned)(wy + ky) < p.h && (unsigned)(wx + kx) < p.w);
+
+            cu_load_if(there, x + ((size_t)ky * p.w + kx) * p.stored, b);
 #pragma unroll
             for (int k = 0; k < cu_vec<T>::n; k++)
-                m[k] = larger(m[k], b[k]);
+                m[k] = there ? larger(m[k], b[k]) : m[k];
         }
     cu_store(y + (model * p.work + i) * cu_vec<T>::n, m);
 }

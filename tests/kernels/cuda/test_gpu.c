@@ -12,6 +12,8 @@
 #include <stdio.h>
 
 #include "tests/kernels/cpu/fixture.h"
+#include "tests/trainer/parts.h"
+#include "trainer/model.h"
 
 extern const struct kn_backend_ops kn_backend_cuda;
 static const struct kn_backend_ops *const gpu = &kn_backend_cuda;
@@ -231,6 +233,63 @@ static void test_networks(void **s)
     }
 }
 
+/* Many layers on few pixels, with weights that nobody has trained, turn any rounding into another
+ * network within some steps: of those that people train, the first step is compared. */
+static void compare_model(struct fixture *f, const char *name)
+{
+    static const struct {
+        enum kn_precision precision;
+        double loss, gradient;
+    } bounds[] = {{KN_FP32, 5e-5, 1e-4}, {KN_BF16, 0.2, 2}};
+    struct outcome want, got;
+
+    outcome_new(&want, &f->net);
+    outcome_new(&got, &f->net);
+    outcome_of(f, ops, KN_FP32, KN_SGD, 1, true, &want);
+    for (size_t k = 0; k < HPO_LEN(bounds); k++) {
+        double loss, gradient;
+
+        outcome_of(f, gpu, bounds[k].precision, KN_SGD, 1, true, &got);
+        loss = fabs(got.loss[0] / want.loss[0] - 1);
+        gradient = difference(got.gradient, want.gradient, f->net.n_weights);
+        printf("%s, precision %d: loss %.1e, gradients %.1e\n", name, (int)bounds[k].precision,
+               loss, gradient);
+        assert_true(loss < bounds[k].loss && gradient < bounds[k].gradient);
+        for (int i = 0; i < 10 * f->net.classes; i++)
+            assert_true(isfinite(got.logits[i]));
+    }
+    outcome_free(&want);
+    outcome_free(&got);
+}
+
+static void test_models(void **s)
+{
+    static const struct {
+        const char *name, *options;
+        int size;
+    } models[] = {
+        {"resnet18", "width=8 stem=imagenet stochastic_depth=0.2", 33},
+        {"resnet50", "width=4", 9},
+        {"efficientnet_b0", "width_mult=0.1 stem=imagenet dropout_samples=2", 33},
+        {"mobilenet_v3_small", "width_mult=0.1", 16},
+    };
+
+    for (size_t i = 0; i < HPO_LEN(models); i++) {
+        const struct model_ops *model =
+            hpo_registry_find((const void *const *)model_registry, models[i].name);
+        struct model_input in = {3, models[i].size, models[i].size, 2};
+        struct fixture f = {0};
+        struct arena a = {0};
+
+        kn_net_init(&f.net, in.channels, in.height, in.width, in.classes);
+        model->build(make_priv(&a, &model->plugin, models[i].options), &in, &f.net);
+        open_with(&f, models[i].size, in.classes, 2);
+        compare_model(&f, models[i].name);
+        close_all(&f);
+        arena_release(&a);
+    }
+}
+
 static void same_bits(const struct kn_net *net, const struct outcome *a, const struct outcome *b)
 {
     assert_memory_equal(&a->sum, &b->sum, sizeof(a->sum));
@@ -439,7 +498,8 @@ static void test_out_of_memory(void **s)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_networks),      cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_networks),      cmocka_unit_test(test_models),
+        cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_loss_curve),    cmocka_unit_test(test_side_by_side),
         cmocka_unit_test(test_out_of_memory),
     };

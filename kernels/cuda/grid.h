@@ -15,6 +15,16 @@ static inline dim3 cu_grid(size_t count, size_t each, int models)
     return dim3((unsigned)((count + each - 1) / each), (unsigned)models);
 }
 
+/* The least power of two that is no less, but not more than most. */
+static inline unsigned cu_power(size_t n, unsigned most)
+{
+    unsigned p = 1;
+
+    while (p < n && p < most)
+        p *= 2;
+    return p;
+}
+
 /* Vectors of 16 bytes that hold the channels of a pixel. */
 static inline unsigned cu_vectors(const struct cu_array *a, int stored)
 {

@@ -284,16 +284,6 @@ __global__ void __launch_bounds__(CU_THREADS)
     cu_store(y + (at * a.vectors + v) * n, sum);
 }
 
-/* The least power of two that is no less, but not more than most. */
-static unsigned power(size_t n, unsigned most)
-{
-    unsigned p = 1;
-
-    while (p < n && p < most)
-        p *= 2;
-    return p;
-}
-
 int cu_average(const struct cu_array *a, struct cu_shape in, const void *x, void *y,
                struct hpo_err *err)
 {
@@ -304,8 +294,8 @@ int cu_average(const struct cu_array *a, struct cu_shape in, const void *x, void
     m.rows = a->rows;
     m.pixels = (size_t)in.h * in.w;
     m.vectors = cu_vectors(a, in.stored);
-    m.wide = power(m.vectors, CU_WARP);
-    m.parts = power(m.pixels, CU_THREADS / m.wide);
+    m.wide = cu_power(m.vectors, CU_WARP);
+    m.parts = cu_power(m.pixels, CU_THREADS / m.wide);
     m.images = CU_THREADS / m.wide / m.parts;
     m.across = (m.vectors + m.wide - 1) / m.wide;
     grid = dim3((unsigned)(((size_t)a->rows + m.images - 1) / m.images) * m.across,

@@ -93,16 +93,6 @@ static __global__ void __launch_bounds__(CU_THREADS)
     cu_store(ds, sum);
 }
 
-/* The least power of two that is no less, but not more than most. */
-static unsigned power(size_t n, unsigned most)
-{
-    unsigned p = 1;
-
-    while (p < n && p < most)
-        p *= 2;
-    return p;
-}
-
 int cu_scale(const struct cu_array *a, struct cu_shape in, const void *x, const void *s, void *y,
              struct hpo_err *err)
 {
@@ -128,8 +118,8 @@ int cu_scale_backward(const struct cu_array *a, struct cu_shape in, const void *
     k.rows = a->rows;
     k.pixels = (size_t)in.h * in.w;
     k.vectors = cu_vectors(a, in.stored);
-    k.wide = power(k.vectors, COLS);
-    k.parts = power(k.pixels, CU_THREADS / k.wide);
+    k.wide = cu_power(k.vectors, COLS);
+    k.parts = cu_power(k.pixels, CU_THREADS / k.wide);
     k.images = CU_THREADS / k.wide / k.parts;
     k.across = (k.vectors + k.wide - 1) / k.wide;
     grid =

@@ -167,24 +167,29 @@ static void build_blocks(struct kn_net *n)
     net_resnet(n, 8, 4, 1, CLASSES);
 }
 
-static int setup(void **state)
+static int setup_net(void **state, void (*net)(struct kn_net *), int size)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
 
-    build_small(&f->net);
-    open_with(f, 9, CLASSES, 1);
+    net(&f->net);
+    open_with(f, size, CLASSES, 1);
     *state = f;
     return 0;
 }
 
+static int setup(void **state)
+{
+    return setup_net(state, build_small, 9);
+}
+
 static int setup_blocks(void **state)
 {
-    struct fixture *f = xcalloc(1, sizeof(*f));
+    return setup_net(state, build_blocks, 8);
+}
 
-    build_blocks(&f->net);
-    open_with(f, 8, CLASSES, 1);
-    *state = f;
-    return 0;
+static int setup_mobile(void **state)
+{
+    return setup_net(state, build_mobile_hard, 15);
 }
 
 static int teardown(void **state)
@@ -301,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         {"convnet", test_same_bits, setup, teardown, NULL},
         {"resnet", test_same_bits, setup_blocks, teardown, NULL},
+        {"mobile", test_same_bits, setup_mobile, teardown, NULL},
         TEST(test_does_not_wait, setup),
         TEST(test_elsewhere, setup),
     };

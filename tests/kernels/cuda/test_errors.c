@@ -215,15 +215,46 @@ static void build_walked(struct kn_net *n)
     kn_linear(n, "fc", t, CLASSES, true);
 }
 
-static int setup(void **state)
+/* An inverted residual. */
+static void build_inverted(struct kn_net *n)
+{
+    int t, u, v, rate;
+
+    kn_net_init(n, 3, SIDE, SIDE, CLASSES);
+    rate = kn_rate(n, "depth", 0.5f);
+    t = kn_conv2d(n, "conv", 0, 4, 1, 1, 0, false, KN_INIT_DEFAULT);
+    u = kn_depthwise(n, "dw", t, 3, 1, 1, true, KN_INIT_DEFAULT);
+    u = kn_act_layer(n, "act", u, KN_SILU);
+    v = kn_global_avg_pool(n, "squeeze", u);
+    v = kn_act_layer(n, "gate", v, KN_SIGMOID);
+    u = kn_scale(n, "scale", u, v);
+    u = kn_drop_path(n, "path", u, rate, 1);
+    t = kn_add(n, "add", t, u);
+    t = kn_max_pool(n, "pool", t, 3, 2, 1);
+    t = kn_global_avg_pool(n, "gap", t);
+    t = kn_dropout_samples(n, "drop", t, 0.3f, 2);
+    kn_linear(n, "fc", t, CLASSES, true);
+}
+
+static int setup_net(void **state, void (*net)(struct kn_net *))
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
 
-    build_walked(&f->net);
+    net(&f->net);
     open_with(f, SIDE, CLASSES, 1);
     fake_quiet(true);
     *state = f;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_net(state, build_walked);
+}
+
+static int setup_inverted(void **state)
+{
+    return setup_net(state, build_inverted);
 }
 
 static int teardown(void **state)
@@ -246,6 +277,11 @@ static void test_fp32(void **state)
 static void test_fp16(void **state)
 {
     walk(*state, &(struct walk){KN_FP16, KN_ADAMW, MODELS, 4});
+}
+
+static void test_inverted(void **state)
+{
+    walk(*state, &(struct walk){KN_BF16, KN_SGD, MODELS, 7});
 }
 
 /* Algorithms measured and remembered: what fails there costs no plan. */
@@ -337,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_fp32),          TEST(test_fp16),      TEST(test_tuned),
         TEST(test_out_of_memory), TEST(test_no_device),
+        cmocka_unit_test_setup_teardown(test_inverted, setup_inverted, teardown),
     };
 
     setenv("HPO_CUDA_TUNE", "0", 1);

@@ -67,6 +67,14 @@ struct data_opts { /* data: */
     int resize, on_error;
 };
 
+/* A rung of `fidelity:`, from cheap to expensive. */
+struct study_rung {
+    const struct study_config *config; /* the study as it is on this rung, without rungs */
+    double promote;                    /* to the next one: a share below 1, or how many */
+    int explore;                       /* others, drawn at random, that go on with them */
+    const char *says;                  /* "limit 2000, epochs 3" */
+};
+
 struct study_config {
     struct arena arena; /* owns everything here */
     const char *file;   /* as given; messages use it */
@@ -84,6 +92,8 @@ struct study_config {
     int max_epochs; /* of any trial that is trained: fold * max_epochs + epoch is a step */
     int n_enqueue;  /* study.enqueue: n_enqueue x space.n values, NaN where none is given */
     const double *enqueue;
+    int n_rungs; /* 0: every trial is one of the study as it is written */
+    const struct study_rung *rungs;
     struct yaml_node *tree; /* the checked file with --set applied; typed sections as mappings,
                                paths absolute, name, metric and direction filled in */
     const struct hpo_section *sections; /* those of study_sections() that the file can have: without
@@ -104,6 +114,13 @@ void study_config_release(struct study_config *c); /* a zeroed one is valid */
 
 /* The study as resolved, every default filled in, data.path absolute: a study file again. */
 void study_config_write(const struct study_config *c, struct str *ret);
+
+/* The study as its trials on a rung see it: another data set, fewer folds or epochs. c itself where
+ * there are no rungs. Lives as long as c; never to be released. */
+const struct study_config *study_config_rung(const struct study_config *c, int rung);
+
+/* Of so many finished trials of a rung, this many go on for their values. */
+int study_rung_quota(const struct study_rung *r, int finished);
 
 /* One trial: the base with these values (space->n of them) in place. Allocated in a. image_size may
  * be searched too, so it comes back beside the trainer's part. HPO_ECONFIG when a combination is

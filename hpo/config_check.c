@@ -35,10 +35,17 @@ void config_check_top(struct config_reader *r)
 
     add_children(r->c->sections, "", &known);
     words_add(&known, "space");
+    if (!r->objective || r->objective->trains)
+        words_add(&known, "fidelity");
     for (int i = 0; i < r->root->n; i++) {
         const char *key = r->root->key[i]->text;
 
-        if (out_of_place(r, key))
+        if (r->objective && !r->objective->trains && !strcmp(key, "fidelity"))
+            config_mistake(r, r->root->key[i],
+                           "fidelity: not with objective.type %s: rungs are cheaper ways to train "
+                           "a network",
+                           r->objective->plugin.name);
+        else if (out_of_place(r, key))
             config_mistake(r, r->root->key[i],
                            "%s: not with objective.type %s, which trains no network: leave the "
                            "section out",

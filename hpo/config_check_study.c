@@ -322,6 +322,14 @@ void study_config_set_k(struct study_config *c, int k)
     c->folds.k = k;
     if (n) /* put there when auto was found */
         n->text = arena_printf(&c->arena, "%d", k);
+    for (int i = 0; i < c->n_rungs; i++) {
+        struct study_config *rung = (struct study_config *)c->rungs[i].config;
+
+        rung->folds.k = k;
+        n = yaml_get_path(rung->tree, "data.folds.k");
+        if (n)
+            n->text = arena_printf(&c->arena, "%d", k);
+    }
 }
 
 const struct objective_ops *config_objective(const struct yaml_node *root)
@@ -362,12 +370,21 @@ static void check_pruner(struct config_reader *r, bool fine)
                        .maximize = r->c->study.direction == 1,
                        .study = r->c->study.name,
                        .folds = 1};
+    int rung = 0;
     struct hpo_err why;
 
-    if (fine) /* else nobody knows of steps */
-        p = study_config_pruner(r->c);
-    if (p.ops && p.ops->check && p.ops->check(&p, &why))
-        config_mistake(r, place(r, "pruner"), "pruner: %s", why.msg);
+    if (!p.ops || !p.ops->check)
+        return;
+    do {
+        if (fine) /* else nobody knows of steps */
+            p = study_config_pruner(study_config_rung(r->c, rung));
+        if (p.ops->check(&p, &why)) {
+            if (rung)
+                hpo_fail_at(&why, "on rung %d", rung);
+            config_mistake(r, place(r, "pruner"), "pruner: %s", why.msg);
+            return;
+        }
+    } while (++rung < r->c->n_rungs);
 }
 
 /* "run: the first word ..." is said where `run` stands. */

@@ -138,6 +138,7 @@ void study_config_identity(const struct study_config *c, struct str *ret)
         for (int i = 0; i < t.n; i++)
             identify(c, s, &t, t.ops[i], map, ret);
     }
+    config_identify_fidelity(c, ret);
     identify_space(c, ret);
     arena_release(&a);
 }

@@ -158,6 +158,16 @@ void config_read_enqueue(struct config_reader *r);
 struct yaml_node *config_enqueue_node(const struct hpo_space *s, const double *rows, int n,
                                       struct arena *a);
 
+/* --- config_fidelity.c --- */
+/* fine: no mistake was found so far, and the rungs can be made. */
+void config_read_fidelity(struct config_reader *r, bool fine);
+struct yaml_node *config_fidelity_node(const struct study_config *c, struct arena *a);
+void config_identify_fidelity(const struct study_config *c, struct str *ret);
+
+/* --- config_read.c --- */
+/* The most epochs of any trial. */
+int config_max_epochs(const struct study_config *c);
+
 /* --- config_trial.c --- */
 /* A value as the file would say it. */
 struct yaml_node *config_value_node(const struct hpo_param *p, double v, struct arena *a);

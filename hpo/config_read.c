@@ -20,8 +20,7 @@ static const char *folder_of(struct arena *a, const char *file)
     return folder;
 }
 
-/* The most epochs of any trial. */
-static int max_epochs(const struct study_config *c)
+int config_max_epochs(const struct study_config *c)
 {
     int i = config_space_find(&c->space, "epochs");
     double most = c->trainer.epochs, v;
@@ -85,7 +84,8 @@ static void check(struct config_reader *r, int before)
     if (sound && mistakes(r) == at) /* else it is not known what values there are */
         config_read_enqueue(r);
     if (mistakes(r) == before && r->objective->trains)
-        c->max_epochs = max_epochs(c);
+        c->max_epochs = config_max_epochs(c);
+    config_read_fidelity(r, mistakes(r) == before);
     config_check_parts(r, mistakes(r) == before);
 }
 

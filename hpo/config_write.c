@@ -195,7 +195,11 @@ static struct yaml_node *resolved(const struct study_config *c, const double *va
     for (const struct hpo_section *s = c->sections; s->path; s++)
         if (!config_left_out(c, s))
             yaml_put_path(a, root, s->path, section_node(c, s, values, a));
-    if (values || !c->space.n)
+    if (values)
+        return root;
+    if (c->n_rungs)
+        yaml_put(a, root, "fidelity", config_fidelity_node(c, a));
+    if (!c->space.n)
         return root;
     if (c->n_enqueue)
         yaml_put_path(a, root, "study.enqueue",

@@ -323,7 +323,8 @@ cJSON *run_answer(void *run, const cJSON *request)
         json_put_string(answer, "reason", err.msg);
     } else {
         json_put_number(answer, "trial", number);
-        json_put_number(answer, "finished", study_finished(r->study));
+        /* What is asked for runs on the first rung. */
+        json_put_number(answer, "finished", study_finished_on(r->study, 0));
         json_put_number(answer, "trials", c->study.trials);
         run_note(r, "trial %d was asked for (hpo enqueue)", number);
     }

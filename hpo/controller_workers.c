@@ -225,6 +225,7 @@ int run_hand_out(struct run *r, struct hpo_err *err)
             m = message_new("train");
             json_put_number(m, "slot", i);
             json_put_number(m, "trial", t->t.number);
+            json_put_number(m, "rung", t->t.rung);
             message_put_values(m, t->t.values, r->study->config->space.n);
             put_past(r, m, &t->t);
             json_put_string(m, "dir", study_trial_dir(r->dir, t->t.number, &r->arena));

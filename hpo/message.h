@@ -1,7 +1,7 @@
 /* hpo/message.h - what controller and worker say to each other: JSON lines over a socket pair.
  *
  *   controller -> worker   open {study, device, backend, index, threads, slots}
- *                          train {slot, trial, values, dir[, points]}
+ *                          train {slot, trial, rung, values, dir[, points]}
  *                          answer {slot, verdict: go | prune | pause}
  *                          stop {slot, trial}   it takes too long: prune it as soon as it listens
  *                          pause {}   every slot: checkpoint now, give the trial back

@@ -46,6 +46,7 @@ enum objective_verdict {
 
 struct objective_trial {
     int number;
+    int rung;             /* what study_config_rung tells of it holds; 0 where there are none */
     const double *values; /* space->n */
     const struct hpo_point
         *past;       /* what earlier attempts reported, in the study's own direction; */

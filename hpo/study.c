@@ -50,9 +50,8 @@ static void count_in(struct study *s, const struct study_trial *t)
     const struct hpo_trial *best = s->best;
 
     s->count[t->t.state]++;
-    if (t->t.state == HPO_TRIAL_COMPLETE &&
-        (!best || t->t.value < best->value ||
-         (t->t.value == best->value && t->t.number < best->number)))
+    s->rung[t->t.rung].count[t->t.state]++;
+    if (t->t.state == HPO_TRIAL_COMPLETE && (!best || hpo_trial_better(&t->t, best)))
         s->best = &t->t;
     while (s->first_open < s->n && hpo_trial_finished(&s->trial[s->first_open]->t))
         s->first_open++;
@@ -61,6 +60,7 @@ static void count_in(struct study *s, const struct study_trial *t)
 void study_moved(struct study *s, const struct study_trial *t, enum hpo_trial_state before)
 {
     s->count[before]--;
+    s->rung[t->t.rung].count[before]--;
     count_in(s, t);
 }
 
@@ -76,6 +76,9 @@ static int load_trials(struct study *s, struct hpo_err *err)
         struct study_trial *t = study_append(s);
 
         t->t = loaded[i];
+        /* Another program, or --set, may have made of it what this study does not have. */
+        t->t.rung = t->t.rung < s->n_rungs ? t->t.rung : s->n_rungs - 1;
+        t->t.cheap = t->t.rung < s->n_rungs - 1;
         t->points_cap = loaded[i].n_points;
         t->points = xmalloc(sizeof(t->points[0]) * (size_t)(t->points_cap ? t->points_cap : 1));
         if (loaded[i].n_points)
@@ -161,6 +164,10 @@ int study_open(struct study *s, const struct study_config *c, const char *dir,
     *s = (struct study){.config = c, .parallel = parallel};
     s->dir = arena_strdup(&s->arena, dir);
     s->history.space = &c->space;
+    s->n_rungs = c->n_rungs ? c->n_rungs : 1;
+    s->rung = ARENA_ARRAY(&s->arena, struct study_rung_state, s->n_rungs);
+    for (int i = 0; i < s->n_rungs; i++)
+        s->rung[i].pruner = study_config_pruner(study_config_rung(c, i));
     study_config_identity(c, &identity);
     if (*data_digest)
         str_addf(&identity, STUDY_DATA_LINE "%s\n", data_digest);
@@ -180,7 +187,6 @@ int study_open(struct study *s, const struct study_config *c, const char *dir,
                                                   .parallel = parallel,
                                                   .duplicates = c->sampler.duplicates == 1},
                           &s->arena, err);
-    s->pruner = study_config_pruner(c);
     if (rc)
         study_close(s);
     return rc;
@@ -223,12 +229,14 @@ int study_start(struct study *s, struct study_trial *t, const char *device, int6
     t->t.device = device;
     t->held = true;
     s->n_held++;
+    s->rung[t->t.rung].n_held++;
     return 0;
 }
 
 void study_release(struct study *s, struct study_trial *t)
 {
     s->n_held -= t->held;
+    s->rung[t->t.rung].n_held -= t->held;
     t->held = false;
 }
 

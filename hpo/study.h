@@ -7,7 +7,13 @@
  * those that somebody asked for (WAITING), then repetitions of failed ones, then new ones. With
  * sampler.lag N, trial n is handed out when all trials below n - N + 1 have ended, and nothing that
  * ended later has a say in its values, in its pruning, or in whether there is a trial n at all: the
- * same study comes out however long its trials take. */
+ * same study comes out however long its trials take.
+ *
+ * A study with rungs (`fidelity:`) does all this on the first, cheap one, study.trials times. Then
+ * its best trials are run again on the next rung, and so on; a rung begins when the one below is
+ * over. The sampler knows the first rung alone, a pruner the trial's own, and those that were drawn
+ * (rungs[].explore) are not pruned; the best trial, the target and the patience are of the last
+ * one. */
 #ifndef HPO_STUDY_H
 #define HPO_STUDY_H
 
@@ -35,13 +41,21 @@ enum study_end {
     STUDY_PATIENCE   /* study.patience trials without a better one */
 };
 
+/* What goes on on a rung; a study without rungs has one. */
+struct study_rung_state {
+    struct pruner pruner;
+    int count[HPO_TRIAL_WAITING + 1]; /* trials in each state */
+    int n_held;
+};
+
 struct study {
     const struct study_config *config;
     const char *dir; /* runs/<name> */
     struct storage storage;
     struct hpo_study_info info;
     struct sampler sampler;
-    struct pruner pruner;
+    struct study_rung_state *rung; /* n_rungs, at least 1 */
+    int n_rungs;
     int parallel;                 /* trials that run at once */
     struct study_trial **trial;   /* by number */
     const struct hpo_trial **all; /* the priors, then every trial */
@@ -95,8 +109,15 @@ int study_finish(struct study *s, struct study_trial *t, enum hpo_trial_state st
 /* Remember whether the last run was interrupted. */
 int study_mark(struct study *s, bool interrupted, struct hpo_err *err);
 
-/* COMPLETE + PRUNED. */
+/* COMPLETE + PRUNED, on all rungs and on one. */
 int study_finished(const struct study *s);
+int study_finished_on(const struct study *s, int rung);
+/* How many there are to be, as far as is known: how many go on may depend on how many finish. */
+int study_wanted(const struct study *s);
+int study_wanted_on(const struct study *s, int rung);
+/* The lowest rung that is not over; n_rungs when all are. */
+int study_rung_now(const struct study *s);
+const struct pruner *study_pruner(const struct study *s, int rung);
 int study_running(const struct study *s); /* trials that a worker holds */
 /* Why no new trial will be begun, as far as is known now. */
 enum study_end study_end(const struct study *s);

@@ -22,6 +22,14 @@ struct study_trial *study_append(struct study *s);
 /* Trial t has another state than it had. */
 void study_moved(struct study *s, const struct study_trial *t, enum hpo_trial_state before);
 
+/* --- study_rungs.c --- */
+/* The next trial that goes on to this rung; NULL: there is none left. *ret_explored: it was drawn. */
+const struct hpo_trial *study_to_promote(const struct study *s, int rung, bool *ret_explored);
+
+/* --- study_next.c --- */
+/* A failed trial of the rung that is to be repeated, among the first n trials; NULL: none. */
+struct study_trial *study_to_repeat(const struct study *s, int rung, int n);
+
 /* Ask the pruner about t, which has just reported. */
 bool study_should_stop(const struct study *s, const struct hpo_trial *t);
 

@@ -22,6 +22,12 @@ static bool better(const struct study *s, const struct hpo_trial *t, double than
     return t->state == HPO_TRIAL_COMPLETE && t->value < than - s->config->study.min_delta;
 }
 
+/* What ends a study is of its last rung: the values of the others are of another kind. */
+static bool counts(const struct study *s, const struct hpo_trial *t)
+{
+    return t->rung == s->n_rungs - 1;
+}
+
 /* Finished trials among the first n since the last one that was better than all before it. */
 static int since_better(const struct study *s, int n)
 {
@@ -31,6 +37,8 @@ static int since_better(const struct study *s, int n)
     for (int i = 0; i < n; i++) {
         const struct hpo_trial *t = &s->trial[i]->t;
 
+        if (!counts(s, t))
+            continue;
         if (better(s, t, best)) {
             best = t->value;
             count = 0;
@@ -46,7 +54,8 @@ static bool reached(const struct study *s, int n)
     double target = hpo_value_flip(s->config->study.target, s->config->study.direction == 1);
 
     for (int i = 0; i < n; i++)
-        if (s->trial[i]->t.state == HPO_TRIAL_COMPLETE && s->trial[i]->t.value <= target)
+        if (counts(s, &s->trial[i]->t) && s->trial[i]->t.state == HPO_TRIAL_COMPLETE &&
+            s->trial[i]->t.value <= target)
             return true;
     return false;
 }
@@ -73,7 +82,9 @@ enum study_end study_end(const struct study *s)
     end = enough(s, limit_for(s, s->n));
     if (end)
         return end;
-    if (study_finished(s) + s->count[HPO_TRIAL_RUNNING] >= o->trials)
+    if (s->n_rungs > 1 && study_rung_now(s) < s->n_rungs)
+        return STUDY_GOES_ON;
+    if (study_finished_on(s, 0) + s->rung[0].count[HPO_TRIAL_RUNNING] >= o->trials)
         return STUDY_DONE;
     return s->exhausted && !s->count[HPO_TRIAL_WAITING] ? STUDY_EXHAUSTED : STUDY_GOES_ON;
 }
@@ -93,14 +104,29 @@ bool study_over(const struct study *s)
 /* The history that a trial may see, and room for it. */
 struct sight {
     struct hpo_history tried; /* of every trial of this study below it, late results hidden */
-    struct hpo_history seen;  /* with the priors, its own bracket alone */
+    struct hpo_history seen;  /* with the priors, its own rung and bracket alone */
     const struct hpo_trial **pointers;
     struct hpo_trial *hidden;
 };
 
-static int bracket_of(const struct study *s, int number)
+static int bracket_of(const struct study *s, int rung, int number)
 {
-    return s->pruner.ops->bracket && number >= 0 ? s->pruner.ops->bracket(&s->pruner, number) : 0;
+    const struct pruner *p = study_pruner(s, rung);
+
+    return p->ops->bracket ? p->ops->bracket(p, number) : 0;
+}
+
+/* Is trial i, of an array that may show it as it once was, one that trial `number` is judged with?
+ */
+static bool beside(const struct study *s, int i, int rung, int number)
+{
+    return s->trial[i]->t.rung == rung && bracket_of(s, rung, i) == bracket_of(s, rung, number);
+}
+
+/* Are all trials shown to each other? */
+static bool all_alike(const struct study *s)
+{
+    return s->n_rungs == 1 && !s->rung[0].pruner.ops->bracket;
 }
 
 /* What a trial looks like while it runs. */
@@ -118,15 +144,15 @@ static struct hpo_trial as_running(const struct hpo_trial *t)
     return r;
 }
 
-/* For trial `number`; the study's own arrays where they will do. */
-static void sight_open(struct sight *v, const struct study *s, int number)
+/* For trial `number` of a rung; the study's own arrays where they will do. */
+static void sight_open(struct sight *v, const struct study *s, int number, int rung)
 {
     const struct hpo_trial **own = s->all + s->n_prior;
-    int limit = limit_for(s, number), late = number - limit, n = 0;
+    int limit = limit_for(s, number), late = number - limit, n = 0, tried = 0;
 
     *v = (struct sight){.tried = {&s->config->space, own, number, number},
                         .seen = {&s->config->space, s->all, s->n_prior + number, number}};
-    if (!late && !s->pruner.ops->bracket)
+    if (!late && all_alike(s))
         return;
     v->pointers = xmalloc(sizeof(*v->pointers) * (size_t)(2 * number + s->n_prior + 1));
     v->hidden = xmalloc(sizeof(*v->hidden) * (size_t)(late + 1));
@@ -141,9 +167,14 @@ static void sight_open(struct sight *v, const struct study *s, int number)
     for (int i = 0; i < s->n_prior; i++)
         v->pointers[number + n++] = s->all[i];
     for (int i = 0; i < number; i++)
-        if (bracket_of(s, i) == bracket_of(s, number))
+        if (beside(s, i, rung, number))
             v->pointers[number + n++] = v->pointers[i];
     v->seen.n = n;
+    /* Last: what lies before it is read above. */
+    for (int i = 0; i < number; i++)
+        if (s->trial[i]->t.rung == rung)
+            v->pointers[tried++] = v->pointers[i];
+    v->tried.n = tried;
 }
 
 static void sight_close(struct sight *v)
@@ -154,17 +185,20 @@ static void sight_close(struct sight *v)
 
 bool study_should_stop(const struct study *s, const struct hpo_trial *t)
 {
-    bool whole = !s->config->sampler.lag && !s->pruner.ops->bracket, ret;
+    const struct pruner *p = study_pruner(s, t->rung);
+    bool whole = !s->config->sampler.lag && all_alike(s), ret;
     struct hpo_history h = s->history;
     struct sight v = {0};
 
+    if (t->explored) /* it is there to be compared with the others at its end */
+        return false;
     if (!whole) {
-        sight_open(&v, s, t->number);
+        sight_open(&v, s, t->number, t->rung);
         h = v.seen;
         h.trials += s->n_prior;
         h.n -= s->n_prior;
     }
-    ret = s->pruner.ops->should_stop(&s->pruner, &h, t);
+    ret = p->ops->should_stop(p, &h, t);
     sight_close(&v);
     return ret;
 }
@@ -190,7 +224,7 @@ static int sample(struct study *s, int number, const double *given, double *ret,
         memcpy(ret, given, sizeof(*ret) * (size_t)space->n);
         return 0;
     }
-    sight_open(&v, s, number);
+    sight_open(&v, s, number, 0);
     rc = sampler_next(&s->sampler, &v.seen, &v.tried, ret, err);
     sight_close(&v);
     if (rc || !given)
@@ -230,15 +264,14 @@ static struct study_trial *waiting(const struct study *s)
     return NULL;
 }
 
-/* A failed trial that is to be repeated, among those that trial `number` may know of. */
-static struct study_trial *to_repeat(const struct study *s, int number)
+struct study_trial *study_to_repeat(const struct study *s, int rung, int n)
 {
-    int retries = s->config->study.retries, limit = limit_for(s, number);
+    int retries = s->config->study.retries;
 
-    for (int i = 0; retries && s->count[HPO_TRIAL_FAIL] && i < limit; i++) {
+    for (int i = 0; retries && s->rung[rung].count[HPO_TRIAL_FAIL] && i < n; i++) {
         struct study_trial *t = s->trial[i];
 
-        if (t->t.state == HPO_TRIAL_FAIL && !t->retried && t->t.retry < retries)
+        if (t->t.rung == rung && t->t.state == HPO_TRIAL_FAIL && !t->retried && t->t.retry < retries)
             return t;
     }
     return NULL;
@@ -262,6 +295,7 @@ static int claim(struct study *s, struct study_trial *t, struct hpo_err *err)
     }
     if (!rc) {
         now.state = HPO_TRIAL_RUNNING;
+        now.cheap = s->n_rungs > 1;
         now.values = bytes ? arena_dup(&s->arena, values, bytes) : now.values;
         now.started = clock_wall();
         rc = s->storage.ops->claim(&s->storage, &s->config->space, &now, err);
@@ -274,20 +308,22 @@ static int claim(struct study *s, struct study_trial *t, struct hpo_err *err)
     return rc;
 }
 
-/* A trial with the next number, a repetition of `failed` if that is not NULL. */
-static int begin(struct study *s, struct study_trial *failed, struct study_trial **ret,
-                 struct hpo_err *err)
+/* A trial with the next number: a repetition of `failed` if that is not NULL; else `promoted` on the
+ * next rung; else a new one. */
+static int begin(struct study *s, struct study_trial *failed, const struct hpo_trial *promoted,
+                 bool explored, struct study_trial **ret, struct hpo_err *err)
 {
+    const struct hpo_trial *of = failed ? &failed->t : promoted;
     size_t bytes = sizeof(double) * (size_t)s->config->space.n;
     double *values = xmalloc(bytes + 1);
     struct hpo_trial fresh = {
         .number = s->n, .state = HPO_TRIAL_RUNNING, .value = NAN, .started = clock_wall()};
     struct hpo_err why = {0};
-    int rc = sample(s, s->n, failed ? failed->t.values : NULL, values, &why);
+    int rc = sample(s, s->n, of ? of->values : NULL, values, &why);
 
     if (rc == HPO_EDONE) {
         /* A running trial may fail and have to be tried again: only silence is the end. */
-        s->exhausted = s->n_held == 0;
+        s->exhausted = s->rung[0].n_held == 0;
         snprintf(s->exhausted_why, sizeof(s->exhausted_why), "%.250s", why.msg);
         rc = 0;
         goto out;
@@ -298,6 +334,12 @@ static int begin(struct study *s, struct study_trial *failed, struct study_trial
         goto out;
     }
     fresh.values = arena_dup(&s->arena, values, bytes);
+    if (of) {
+        fresh.rung = failed ? of->rung : of->rung + 1;
+        fresh.promoted_from = failed ? of->promoted_from : of->number;
+        fresh.explored = failed ? of->explored : explored;
+    }
+    fresh.cheap = fresh.rung < s->n_rungs - 1;
     if (failed) {
         fresh.retry = failed->t.retry + 1;
         fresh.retry_of = failed->t.retry ? failed->t.retry_of : failed->t.number;
@@ -308,6 +350,7 @@ static int begin(struct study *s, struct study_trial *failed, struct study_trial
     *ret = study_append(s);
     (*ret)->t = fresh;
     s->count[HPO_TRIAL_RUNNING]++;
+    s->rung[fresh.rung].count[HPO_TRIAL_RUNNING]++;
     if (failed)
         failed->retried = true;
 out:
@@ -315,17 +358,13 @@ out:
     return rc;
 }
 
-int study_next(struct study *s, struct study_trial **ret, struct hpo_err *err)
+/* On the first rung, or where there are no others. */
+static int next_new(struct study *s, struct study_trial **ret, struct hpo_err *err)
 {
-    const struct study_opts *o = &s->config->study;
     struct study_trial *t;
     int number, rc;
 
-    *ret = NULL;
-    if (o->max_failures && s->failures_in_a_row >= o->max_failures)
-        return 0;
-    *ret = left_over(s);
-    if (*ret || study_finished(s) + s->count[HPO_TRIAL_RUNNING] >= o->trials)
+    if (study_finished_on(s, 0) + s->rung[0].count[HPO_TRIAL_RUNNING] >= s->config->study.trials)
         return 0;
     t = waiting(s);
     number = t ? t->t.number : s->n;
@@ -339,7 +378,61 @@ int study_next(struct study *s, struct study_trial **ret, struct hpo_err *err)
             *ret = t;
         return rc;
     }
-    return s->exhausted ? 0 : begin(s, to_repeat(s, number), ret, err);
+    return s->exhausted
+               ? 0
+               : begin(s, study_to_repeat(s, 0, limit_for(s, number)), NULL, false, ret, err);
+}
+
+/* Does a trial run that trial `number` has to wait for? Those that only wait may do so for ever. */
+static bool has_to_wait(const struct study *s, int number)
+{
+    int limit = s->config->sampler.lag ? limit_for(s, number) : 0;
+
+    for (int i = s->first_open; i < limit; i++)
+        if (s->trial[i]->t.state == HPO_TRIAL_RUNNING)
+            return true;
+    return false;
+}
+
+/* The trials of the rung below are known; the order here is that of study.h. */
+static int next_promoted(struct study *s, int rung, struct study_trial **ret, struct hpo_err *err)
+{
+    int limit = limit_for(s, s->n);
+    const struct hpo_trial *from = NULL;
+    struct study_trial *failed;
+    bool explored = false;
+
+    if (has_to_wait(s, s->n) || enough(s, limit))
+        return 0;
+    failed = study_to_repeat(s, rung, limit);
+    if (!failed)
+        from = study_to_promote(s, rung, &explored);
+    /* Nothing else is left, so that none would ever be far enough behind. */
+    if (!failed && !from && !s->rung[rung].count[HPO_TRIAL_RUNNING])
+        failed = study_to_repeat(s, rung, s->n);
+    return failed || from ? begin(s, failed, from, explored, ret, err) : 0;
+}
+
+int study_next(struct study *s, struct study_trial **ret, struct hpo_err *err)
+{
+    int max_failures = s->config->study.max_failures, rung, rc = 0;
+
+    *ret = NULL;
+    if (max_failures && s->failures_in_a_row >= max_failures)
+        return 0;
+    *ret = left_over(s);
+    if (*ret)
+        return 0;
+    rung = s->n_rungs > 1 ? study_rung_now(s) : 0;
+    if (!rung) {
+        rc = next_new(s, ret, err);
+        /* The sampler may just have said that there is nothing more. */
+        if (!rc && !*ret && s->n_rungs > 1)
+            rung = study_rung_now(s);
+    }
+    if (!rc && rung && rung < s->n_rungs)
+        rc = next_promoted(s, rung, ret, err);
+    return rc;
 }
 
 /* ---------------------------------------------------------------- asking for trials */
@@ -348,7 +441,8 @@ int study_enqueue(struct study *s, const double *values, int *ret_number, struct
 {
     int n = s->config->space.n, rc;
     struct hpo_trial t = {
-        .number = s->n, .state = HPO_TRIAL_WAITING, .value = NAN, .enqueued = true};
+        .number = s->n, .state = HPO_TRIAL_WAITING, .value = NAN, .enqueued = true,
+        .cheap = s->n_rungs > 1};
     struct study_trial *added;
 
     t.values = arena_dup(&s->arena, values, sizeof(*values) * (size_t)n);
@@ -358,6 +452,7 @@ int study_enqueue(struct study *s, const double *values, int *ret_number, struct
     added = study_append(s);
     added->t = t;
     s->count[HPO_TRIAL_WAITING]++;
+    s->rung[0].count[HPO_TRIAL_WAITING]++;
     if (ret_number)
         *ret_number = t.number;
     return 0;

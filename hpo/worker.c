@@ -92,6 +92,7 @@ static void start_trial(struct worker *w, struct slot *s, const cJSON *m)
     s->values = ARENA_ARRAY(&s->arena, double, n + 1);
     s->dir = arena_strdup(&s->arena, json_get_string(m, "dir"));
     s->oof = arena_strdup(&s->arena, json_get_string(m, "oof"));
+    s->rung = message_int(m, "rung", 0);
     s->n_past = message_get_points(m, &s->arena, &s->past);
     atomic_store(&s->stop, false);
     if (s->dir && message_get_values(m, s->values, n))

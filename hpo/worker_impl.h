@@ -19,6 +19,7 @@ struct slot {
     void *state;        /* the objective's */
     struct arena arena; /* of the trial at hand */
     int trial;          /* -1: idle */
+    int rung;
     double *values;
     const struct hpo_point *past;
     int n_past;

@@ -115,6 +115,7 @@ static void run_trial(struct slot *s)
     struct objective_result result = {0};
     struct objective_trial t = {
         .number = s->trial,
+        .rung = s->rung,
         .values = s->values,
         .past = s->past,
         .n_past = s->n_past,

@@ -8,6 +8,7 @@
 #include "hpo/cli/args.h"
 #include "hpo/cli/command.h"
 #include "hpo/cli/data_print.h"
+#include "hpo/cli/check_rungs.h"
 #include "hpo/cli/paths.h"
 #include "hpo/cli/study_data.h"
 #include "hpo/devices.h"
@@ -43,6 +44,7 @@ struct found {
     int64_t count;       /* configurations of the space; -1: infinite */
     int64_t trials;      /* that there will be: a finite space may have fewer than study.trials */
     double train_images; /* of the whole study */
+    struct check_rungs rungs;
 };
 
 static int middle_config(const struct study_config *c, struct arena *a, struct trial_config *ret,
@@ -54,31 +56,32 @@ static int middle_config(const struct study_config *c, struct arena *a, struct t
     return study_config_trial(c, values, a, ret, err);
 }
 
-/* Of a study that trains: its data, and what a trial costs. */
+/* Of a study that trains: its data, and what a trial costs; of one with rungs, on the last of them. */
 static int find_training(struct found *f, struct arena *a, struct hpo_err *err)
 {
-    struct study_config *c = f->config;
+    const struct study_config *c = study_config_rung(f->config, f->config->n_rungs - 1);
     struct trial_config middle;
     bool whole;
-    int64_t rows = 0;
     int rc = study_data_open(c, &f->data, NULL, NULL, err);
 
     if (!rc)
-        rc = study_data_check(c, &f->data, a, &f->folds, &f->audit, err);
+        rc = study_data_check(f->config, &f->data, a, &f->folds, &f->audit, err);
     if (!rc)
         rc = study_space_check(c, &f->data, err);
+    if (!rc)
+        rc = study_rungs_check(f->config, NULL, NULL, err);
     if (!rc)
         rc = middle_config(c, a, &middle, err);
     if (!rc)
         rc = tr_pretrained_report(&middle.trainer, &f->data, &f->weights, &whole, err);
     if (!rc)
         rc = tr_cost(f->device[0].backend, &middle.trainer, &f->data, &f->cost, err);
-    if (rc)
-        return rc;
-    for (int i = 0; i < study_config_folds_run(c); i++)
-        rows += f->folds.n - (f->folds.start[i + 1] - f->folds.start[i]);
-    f->train_images = (double)rows * c->trainer.seeds * middle.trainer.epochs * (double)f->trials;
-    return 0;
+    if (!rc)
+        f->train_images = study_images_trained(c, &f->folds) * middle.trainer.epochs *
+                          (double)f->trials;
+    if (!rc)
+        rc = check_rungs_find(f->config, f->device[0].backend, f->trials, a, &f->rungs, err);
+    return rc;
 }
 
 static int find(struct found *f, struct arena *a, struct hpo_err *err)
@@ -195,7 +198,7 @@ static void print_split(const struct found *f, struct str *ret)
 
 static void print_training(const struct found *f, struct str *ret)
 {
-    const struct study_config *c = f->config;
+    const struct study_config *c = study_config_rung(f->config, f->config->n_rungs - 1);
 
     str_addf(ret, "folds      %d of %d trained, ", study_config_folds_run(c), f->folds.k);
     print_split(f, ret);
@@ -206,11 +209,16 @@ static void print_training(const struct found *f, struct str *ret)
         str_addf(ret, "weights    %s\n", str_c(&f->weights));
     data_print(&f->data, &f->folds, ret);
     str_addf(ret,
-             "\ncost       with every parameter at the middle of its range:\n"
+             "\ncost       with every parameter at the middle of its range%s:\n"
              "  weights            %.0f\n  multiply-adds      %.2f million an image, forward\n"
-             "  memory             %.1f MB\n  images trained on  %.0f a trial, %.0f in all\n",
-             f->cost.weights, f->cost.macs * 1e-6, f->cost.bytes * 1e-6,
-             f->train_images / (double)f->trials, f->train_images);
+             "  memory             %.1f MB\n  images trained on  %.0f a trial",
+             f->rungs.n ? ", on the last rung" : "", f->cost.weights, f->cost.macs * 1e-6,
+             f->cost.bytes * 1e-6, f->train_images / (double)f->trials);
+    if (f->rungs.n)
+        str_addc(ret, '\n');
+    else
+        str_addf(ret, ", %.0f in all\n", f->train_images);
+    check_rungs_print(&f->rungs, ret);
 }
 
 static void print_device(const struct device_spec *d, struct str *ret)
@@ -281,7 +289,9 @@ static void print_json(const struct found *f, struct str *ret)
         json_put_number(j, "weights", f->cost.weights);
         json_put_number(j, "macs", f->cost.macs);
         json_put_number(j, "bytes", f->cost.bytes);
-        json_put_number(j, "train_images", f->train_images);
+        json_put_number(j, "train_images",
+                        f->rungs.n ? check_rungs_images(&f->rungs) : f->train_images);
+        check_rungs_json(&f->rungs, j);
     }
     json_write(j, ret);
     str_addc(ret, '\n');

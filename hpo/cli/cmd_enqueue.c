@@ -56,7 +56,9 @@ static int ask_running(const char *dir, const char *const *pairs, int n, struct 
 static int store(struct storage *s, const struct study_config *c, const double *values,
                  struct asked *ret, struct hpo_err *err)
 {
-    struct hpo_trial *all = NULL, t = {.state = HPO_TRIAL_WAITING, .values = values};
+    struct hpo_trial *all = NULL;
+    struct hpo_trial t = {
+        .state = HPO_TRIAL_WAITING, .values = values, .cheap = c->n_rungs > 1};
     struct hpo_study_info info;
     int rc;
 
@@ -69,7 +71,9 @@ static int store(struct storage *s, const struct study_config *c, const double *
         return rc;
     *ret = (struct asked){.trial = t.number, .trials = c->study.trials};
     for (int i = 0; i < t.number; i++)
-        ret->finished += all[i].state == HPO_TRIAL_COMPLETE || all[i].state == HPO_TRIAL_PRUNED;
+        ret->finished +=
+            !all[i].rung &&
+            (all[i].state == HPO_TRIAL_COMPLETE || all[i].state == HPO_TRIAL_PRUNED);
     return 0;
 }
 

@@ -57,6 +57,15 @@ static void on_epoch(void *arg, const struct hpo_epoch_report *r)
     e->values = arena_dup(c->arena, r->values, sizeof(double) * (size_t)r->n_metrics);
 }
 
+static const char *const *rung_names(const struct study_config *c, struct arena *a)
+{
+    const char **ret = ARENA_ARRAY(a, const char *, c->n_rungs + 1);
+
+    for (int i = 0; i < c->n_rungs; i++)
+        ret[i] = c->rungs[i].says;
+    return ret;
+}
+
 static int pick_trial(const struct report_args *a, struct report *r, struct hpo_err *err)
 {
     if (a->trial >= 0) {
@@ -129,17 +138,25 @@ static int print(const struct report_args *a, const char *dir, struct arena *are
     if (info.interrupted && file_is_locked(arena_printf(arena, "%s/lock", dir)))
         info.interrupted = false;
     view = xcalloc((size_t)history.n + 1, sizeof(*view));
-    for (int i = 0; i < history.n; i++)
+    for (int i = 0; i < history.n; i++) {
+        int last = config.n_rungs ? config.n_rungs - 1 : 0;
+
+        if (trials[i].rung > last) /* the database is not this study's */
+            trials[i].rung = last;
+        trials[i].cheap = trials[i].rung < last;
         view[i] = &trials[i];
+    }
     history.trials = view;
     history.space = &config.space;
-    r.target = config.study.trials;
+    r.target = config.n_rungs ? 0 : config.study.trials; /* how many go on depends on the results */
+    r.n_rungs = config.n_rungs;
+    r.rungs = rung_names(&config, arena);
     r.steps = config.metric < 0;
     r.folds = study_config_folds_run(&config);
     r.seeds = config.metric < 0 ? 1 : config.trainer.seeds;
     rc = pick_trial(a, &r, err);
     if (!rc && r.trial) {
-        study_config_single(&config, r.trial->values, &single);
+        study_config_single(study_config_rung(&config, r.trial->rung), r.trial->values, &single);
         r.single = str_c(&single);
         rc = storage.ops->each_epoch(&storage, r.trial->id, on_epoch, &curve, err);
         r.epochs = curve.epoch;

@@ -181,23 +181,26 @@ static void on_event(void *arg, const struct run_event *e, const struct run_view
 /* Decode, check the folds, and let go of the pixels again: the workers map them. */
 static int prepare_data(struct session *s, struct str *content, struct hpo_err *err)
 {
+    /* The last rung's data are the study's: their content is what must not change. */
+    const struct study_config *c = study_config_rung(&s->config, s->config.n_rungs - 1);
     struct tr_dataset data = {0};
     struct tr_folds folds = {0};
     struct tr_audit audit;
     int rc;
 
-    if (!objective_of(&s->config)->trains)
+    if (!objective_of(c)->trains)
         return 0;
-    rc = study_data_open(&s->config, &data, on_decode, s, err);
-
+    rc = study_rungs_check(&s->config, on_decode, s, err);
+    if (!rc)
+        rc = study_data_open(c, &data, on_decode, s, err);
     if (!rc)
         rc = study_data_check(&s->config, &data, &s->arena, &folds, &audit, err);
     if (!rc)
-        rc = study_space_check(&s->config, &data, err);
+        rc = study_space_check(c, &data, err);
     if (!rc)
-        rc = study_weights_check(&s->config, &data, err);
+        rc = study_weights_check(c, &data, err);
     if (!rc)
-        rc = study_content(&s->config, &data, content, err);
+        rc = study_content(c, &data, content, err);
     if (!rc)
         s->view.ops->data(&s->view, &data);
     tr_folds_release(&folds);

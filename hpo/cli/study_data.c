@@ -200,6 +200,38 @@ int study_data_check(struct study_config *c, const struct tr_dataset *d, struct 
     return 0;
 }
 
+int study_rungs_check(const struct study_config *c, tr_decode_progress_fn *progress, void *arg,
+                      struct hpo_err *err)
+{
+    int rc = 0;
+
+    for (int i = 0; i < c->n_rungs - 1 && !rc; i++) {
+        const struct study_config *rung = study_config_rung(c, i);
+        struct tr_dataset data = {0};
+        struct tr_folds folds = {0};
+
+        rc = study_data_open(rung, &data, progress, arg, err);
+        if (!rc)
+            rc = study_folds_make(rung, &data, &folds, err);
+        if (!rc)
+            rc = study_space_check(rung, &data, err);
+        tr_folds_release(&folds);
+        tr_dataset_close(&data);
+        if (rc)
+            hpo_fail_at(err, "fidelity: rung %d", i);
+    }
+    return rc;
+}
+
+double study_images_trained(const struct study_config *c, const struct tr_folds *folds)
+{
+    int64_t rows = 0;
+
+    for (int i = 0; i < study_config_folds_run(c) && i < folds->k; i++)
+        rows += folds->n - (folds->start[i + 1] - folds->start[i]);
+    return (double)rows * c->trainer.seeds;
+}
+
 void study_middle(const struct hpo_space *space, double *ret)
 {
     for (int i = 0; i < space->n; i++)

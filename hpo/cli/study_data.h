@@ -20,6 +20,14 @@ const char *study_sampler_says(const struct study_config *c, int parallel, struc
 int study_data_open(const struct study_config *c, struct tr_dataset *ret,
                     tr_decode_progress_fn *progress, void *arg, struct hpo_err *err);
 
+/* Open, check and let go of the data sets of all rungs but the last, whose study_config_rung stands
+ * for the study everywhere else. */
+int study_rungs_check(const struct study_config *c, tr_decode_progress_fn *progress, void *arg,
+                      struct hpo_err *err);
+
+/* Images that a trial trains on in an epoch of all its folds, with all its seeds. */
+double study_images_trained(const struct study_config *c, const struct tr_folds *folds);
+
 /* The values with every parameter at the middle of its range; space->n of them. */
 void study_middle(const struct hpo_space *space, double *ret);
 

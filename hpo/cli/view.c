@@ -78,6 +78,16 @@ const char *view_fold(char *buf, const struct study_config *c, int fold)
     return buf;
 }
 
+void view_rung(const struct study *s, const struct hpo_trial *t, struct str *ret)
+{
+    if (s->n_rungs < 2)
+        return;
+    str_addf(ret, "(rung %d", t->rung);
+    if (t->rung)
+        str_addf(ret, ", trial %d %s", t->promoted_from, t->explored ? "drawn" : "promoted");
+    str_add(ret, ") ");
+}
+
 void view_trial_end(const struct study *s, const struct hpo_trial *t, struct str *ret)
 {
     const struct hpo_trial *best = s->best;
@@ -86,6 +96,7 @@ void view_trial_end(const struct study *s, const struct hpo_trial *t, struct str
     str_addf(ret, "trial %d ", t->number);
     if (t->retry)
         str_addf(ret, "(trial %d again) ", t->retry_of);
+    view_rung(s, t, ret);
     if (t->state == HPO_TRIAL_FAIL) {
         str_addf(ret, "failed: %s", t->reason ? t->reason : "unknown reason");
     } else {
@@ -105,7 +116,7 @@ void view_trial_end(const struct study *s, const struct hpo_trial *t, struct str
 void view_summary(const struct study *s, enum run_end end, struct str *ret)
 {
     const struct hpo_trial *best = s->best;
-    int failed = s->count[HPO_TRIAL_FAIL];
+    int failed = s->count[HPO_TRIAL_FAIL], wanted = study_wanted(s);
 
     str_addf(ret, "study %s: ", s->config->study.name);
     switch (end) {
@@ -113,22 +124,21 @@ void view_summary(const struct study *s, enum run_end end, struct str *ret)
         str_addf(ret, "done, %d trials finished", study_finished(s));
         break;
     case RUN_EXHAUSTED:
-        str_addf(ret, "done after %d of %d trials: %s", study_finished(s), s->config->study.trials,
+        str_addf(ret, "done after %d of %d trials: %s", study_finished(s), wanted,
                  s->exhausted_why);
         break;
     case RUN_TARGET:
-        str_addf(ret, "study.target is reached after %d of %d trials", study_finished(s),
-                 s->config->study.trials);
+        str_addf(ret, "study.target is reached after %d of %d trials", study_finished(s), wanted);
         break;
     case RUN_PATIENCE:
         str_addf(ret,
                  "stopped after %d of %d trials: %d in a row brought nothing better "
                  "(study.patience)",
-                 study_finished(s), s->config->study.trials, s->config->study.patience);
+                 study_finished(s), wanted, s->config->study.patience);
         break;
     case RUN_TIMEOUT:
         str_addf(ret, "stopped by study.timeout after %d of %d trials; the same command goes on",
-                 study_finished(s), s->config->study.trials);
+                 study_finished(s), wanted);
         break;
     case RUN_FAILURES:
         str_addf(ret, "stopped: %d trials in a row failed (study.max_failures)",
@@ -138,7 +148,7 @@ void view_summary(const struct study *s, enum run_end end, struct str *ret)
         str_addf(ret,
                  "interrupted after %d of %d trials, everything is saved; the same command "
                  "goes on",
-                 study_finished(s), s->config->study.trials);
+                 study_finished(s), wanted);
         break;
     }
     if (failed)
@@ -146,10 +156,13 @@ void view_summary(const struct study *s, enum run_end end, struct str *ret)
     if (best) {
         str_addf(ret, "\nbest: trial %d, ", best->number);
         view_result(s, best, ret);
+        if (s->n_rungs > 1 && best->cheap)
+            str_addf(ret, " on rung %d, which is not the last: no trial has come to that yet",
+                     best->rung);
         str_addf(ret, "\nhpo report %s --best shows it in full", s->dir);
     } else if (s->count[HPO_TRIAL_PRUNED]) {
         str_addf(ret, "\nno trial came to its end: all that finished were pruned (pruner %s)",
-                 hpo_plugin_of(s->pruner.ops)->name);
+                 hpo_plugin_of(s->config->pruner.ops)->name);
     }
     str_addc(ret, '\n');
 }

@@ -45,6 +45,8 @@ void view_params(const struct study *s, const struct hpo_trial *t, struct str *r
 const char *view_fold(char *buf, const struct study_config *c, int fold);
 /* "accuracy 0.4512 +- 0.0100" */
 void view_result(const struct study *s, const struct hpo_trial *t, struct str *ret);
+/* "(rung 1, trial 3 promoted) "; nothing in a study without rungs. */
+void view_rung(const struct study *s, const struct hpo_trial *t, struct str *ret);
 /* The sentence after the last event: why it ended and what to do next. */
 void view_summary(const struct study *s, enum run_end end, struct str *ret);
 /* "trial 7 complete: accuracy 0.46 ..., best is trial 3 with 0.52" */

@@ -119,6 +119,10 @@ static void event(struct view *v, const struct run_event *e, const struct run_vi
     j = start(names[e->kind]);
     if (e->trial)
         json_put_number(j, "trial", e->trial->number);
+    if (e->trial && r->study->n_rungs > 1) {
+        json_put_number(j, "rung", e->trial->rung);
+        json_put_number(j, "promoted_from", e->trial->rung ? e->trial->promoted_from : NAN);
+    }
     if (e->slot)
         json_put_string(j, "device", e->slot->device);
     if (e->kind == RUN_NOTE)
@@ -137,7 +141,7 @@ static void event(struct view *v, const struct run_event *e, const struct run_vi
         json_put_string(j, "study", r->study->config->study.name);
         json_put_string(j, "folder", r->study->dir);
         json_put_number(j, "finished", study_finished(r->study));
-        json_put_number(j, "trials", r->study->config->study.trials);
+        json_put_number(j, "trials", study_wanted(r->study));
         json_put_number(j, "best", best ? best->number : NAN);
         json_put_number(j, "value", best ? study_value(r->study, best->value) : NAN);
         if (e->kind == RUN_END)

@@ -85,7 +85,7 @@ static void data(struct view *v, const struct tr_dataset *d)
  * one. */
 static double trial_done(const struct study *study, const struct run_slot *s)
 {
-    const struct pruner *p = &study->pruner; /* it knows the steps of a trial */
+    const struct pruner *p = study_pruner(study, s->trial->rung); /* it knows the steps of a trial */
     double inside = s->progress.steps > 0 ? (double)s->progress.step / s->progress.steps : 0;
     int beside = s->progress.folds > 1 && p->folds > 1 ? s->progress.folds : 1;
     int folds = p->folds, each = p->fold_steps, fold = folds > 1 ? s->progress.fold : 0;
@@ -138,9 +138,11 @@ static void draw_slot(struct view *v, const struct run_slot *slot, const struct 
         double part = trial_done(study, slot), gone = clock_monotonic() - slot->since;
 
         str_addf(&s, "#%-4d ", slot->trial->number);
+        if (study->n_rungs > 1)
+            str_addf(&s, "rung %d ", slot->trial->rung);
         if (objective_of(study->config)->trains)
-            add_place(&s, slot, study->config);
-        if (study->pruner.fold_steps > 0)
+            add_place(&s, slot, study_config_rung(study->config, slot->trial->rung));
+        if (study_pruner(study, slot->trial->rung)->fold_steps > 0)
             add_bar(&s, part);
         if (isfinite(slot->value))
             str_addf(&s, " %.4f", slot->value);
@@ -162,18 +164,22 @@ static void draw(struct view *v, const struct run_view *r)
     const struct hpo_trial *best = s->best;
     double gone = clock_monotonic() - r->started;
     int finished = study_finished(s), done_now = finished - r->finished_before;
+    int wanted = study_wanted(s), rung = study_rung_now(s);
     struct str line = {0};
     char buf[HPO_DOUBLE_TEXT];
 
     erase(v);
     /* What a narrow terminal cuts off comes last. */
-    str_addf(&line, "%s  %d/%d", s->config->study.name, finished, s->config->study.trials);
+    str_addf(&line, "%s  %d/%d", s->config->study.name, finished, wanted);
+    if (s->n_rungs > 1 && rung < s->n_rungs)
+        str_addf(&line, "  rung %d of %d: %d/%d", rung, s->n_rungs, study_finished_on(s, rung),
+                 study_wanted_on(s, rung));
     if (best)
         str_addf(&line, "  best %.6g (#%d)", study_value(s, best->value), best->number);
     str_addf(&line, "  %s", str_seconds(buf, gone));
-    if (done_now > 0)
-        str_addf(&line, " < %s",
-                 str_seconds(buf, gone / done_now * (s->config->study.trials - finished)));
+    /* A trial of another rung takes another time: what is left is not said by those of this one. */
+    if (done_now > 0 && (s->n_rungs == 1 || rung == s->n_rungs - 1))
+        str_addf(&line, " < %s", str_seconds(buf, gone / done_now * (wanted - finished)));
     str_addf(&line, "  %d running", study_running(s));
     if (s->count[HPO_TRIAL_PRUNED])
         str_addf(&line, ", %d pruned", s->count[HPO_TRIAL_PRUNED]);
@@ -198,7 +204,7 @@ static void event(struct view *v, const struct run_event *e, const struct run_vi
 
     if (e->kind == RUN_START && r->study->resumed) {
         str_addf(&s, "going on with %s: %d of %d trials are finished", r->study->dir,
-                 r->finished_before, r->study->config->study.trials);
+                 r->finished_before, study_wanted(r->study));
         say(v, str_c(&s), DIM);
     } else if (e->kind == RUN_TRIAL_END) {
         view_trial_end(r->study, e->trial, &s);

@@ -73,18 +73,19 @@ static void print_report(const struct run_event *e, const struct run_view *r)
 
 static void event(struct view *v, const struct run_event *e, const struct run_view *r)
 {
-    struct str s = {0};
+    struct str s = {0}, rung = {0};
 
     (void)v;
     switch (e->kind) {
     case RUN_START:
         if (r->finished_before || r->study->resumed)
             printf("going on with %s: %d of %d trials are finished\n", r->study->dir,
-                   r->finished_before, r->study->config->study.trials);
+                   r->finished_before, study_wanted(r->study));
         break;
     case RUN_TRIAL_START:
+        view_rung(r->study, e->trial, &rung);
         view_params(r->study, e->trial, &s);
-        printf("trial %d %s on %s%s%s\n", e->trial->number,
+        printf("trial %d %s%s on %s%s%s\n", e->trial->number, str_c(&rung),
                e->trial->attempts > 1 ? "goes on" : "starts", e->slot->device, s.n ? ": " : "",
                str_c(&s));
         break;
@@ -107,6 +108,7 @@ static void event(struct view *v, const struct run_event *e, const struct run_vi
         break;
     }
     str_release(&s);
+    str_release(&rung);
     if (e->kind != RUN_TICK)
         fflush(stdout);
 }

@@ -56,6 +56,8 @@ struct report {
     bool steps;         /* the objective does not train: what it reports are steps and not epochs */
     int folds, seeds;   /* every fold is trained with so many seeds: what is called fold i is then
                            fold i % folds with seed i / folds. seeds 0 or 1: fold i is fold i */
+    int n_rungs;                /* 0: the study has none */
+    const char *const *rungs;   /* what sets each apart: "limit 2000, epochs 3" */
     int target;         /* finished trials that the study wants; 0: unknown */
     const char *single; /* the trial as a study file of one configuration; NULL: not asked for */
     int n_epochs;       /* REPORT_TRIAL and REPORT_BEST: its learning curve, fold by fold */

@@ -40,6 +40,13 @@ double hpo_trial_std(const struct hpo_trial *t)
     return sqrt(squares / t->n_folds);
 }
 
+bool hpo_trial_better(const struct hpo_trial *a, const struct hpo_trial *b)
+{
+    if (a->rung != b->rung)
+        return a->rung > b->rung;
+    return a->value < b->value || (a->value == b->value && a->number < b->number);
+}
+
 const struct hpo_trial *hpo_history_best(const struct hpo_history *h)
 {
     const struct hpo_trial *best = NULL;
@@ -50,7 +57,7 @@ const struct hpo_trial *hpo_history_best(const struct hpo_history *h)
         /* A NaN is never the best, and never hides one that comes after it. */
         if (t->state != HPO_TRIAL_COMPLETE || isnan(t->value))
             continue;
-        if (!best || t->value < best->value)
+        if (!best || hpo_trial_better(t, best))
             best = t;
     }
     return best;

@@ -12,10 +12,11 @@
 #include "trainer/metric.h"
 #include "trainer/oof_images.h"
 
-/* A data set and its folds; more than one only when image_size is searched. */
+/* A data set and its folds; more than one only when image_size is searched, or rungs have their own.
+ */
 struct data {
     struct data *next;
-    int image_size;
+    int image_size, limit;
     bool listed; /* the list of its images lies beside the predictions */
     struct tr_dataset set;
     struct tr_folds folds;
@@ -56,20 +57,20 @@ static bool on_decode(void *arg, int64_t done, int64_t total)
     return !o->stopping(o->arg);
 }
 
-static struct data *find_data(struct training *t, int image_size)
+static struct data *find_data(struct training *t, int image_size, int limit)
 {
     struct data *d;
 
     pthread_mutex_lock(&t->lock);
-    for (d = t->data; d && d->image_size != image_size; d = d->next)
+    for (d = t->data; d && (d->image_size != image_size || d->limit != limit); d = d->next)
         ;
     pthread_mutex_unlock(&t->lock);
     return d;
 }
 
-static int open_data(struct objective *o, int image_size, struct hpo_err *err)
+static int open_data(struct objective *o, const struct study_config *c, int image_size,
+                     struct hpo_err *err)
 {
-    const struct study_config *c = o->config;
     struct training *t = o->state;
     struct tr_data_spec spec = {
         .path = c->data.path,
@@ -84,6 +85,7 @@ static int open_data(struct objective *o, int image_size, struct hpo_err *err)
     int rc = tr_dataset_open(&d->set, &spec, on_decode, o, err);
 
     d->image_size = image_size;
+    d->limit = c->data.limit;
     if (!rc)
         rc = study_folds_make(c, &d->set, &d->folds, err);
     if (rc) {
@@ -98,19 +100,21 @@ static int open_data(struct objective *o, int image_size, struct hpo_err *err)
     return 0;
 }
 
-/* The data set of this image size, opened at its first use and kept. HPO_ESTOPPED: paused. */
-static int get_data(struct objective *o, int image_size, struct data **ret, struct hpo_err *err)
+/* The data set of this image size on a rung, opened at its first use and kept. HPO_ESTOPPED: paused.
+ */
+static int get_data(struct objective *o, const struct study_config *c, int image_size,
+                    struct data **ret, struct hpo_err *err)
 {
     struct training *t = o->state;
-    struct data *d = find_data(t, image_size);
+    struct data *d = find_data(t, image_size, c->data.limit);
     int rc = 0;
 
     if (!d) {
         pthread_mutex_lock(&t->data_lock);
-        if (!find_data(t, image_size)) /* while we waited */
-            rc = open_data(o, image_size, err);
+        if (!find_data(t, image_size, c->data.limit)) /* while we waited */
+            rc = open_data(o, c, image_size, err);
         pthread_mutex_unlock(&t->data_lock);
-        d = find_data(t, image_size);
+        d = find_data(t, image_size, c->data.limit);
     }
     if (!rc)
         *ret = d;
@@ -121,6 +125,7 @@ static int get_data(struct objective *o, int image_size, struct data **ret, stru
 
 static int open_training(struct objective *o, struct hpo_err *err)
 {
+    const struct study_config *first = study_config_rung(o->config, 0);
     struct training *t = o->state;
     struct data *d;
 
@@ -131,7 +136,7 @@ static int open_training(struct objective *o, struct hpo_err *err)
     if (!t->backend)
         return hpo_fail(err, HPO_EDEVICE, "there is no backend '%s'", o->site.backend);
     /* The usual data set is there before the first trial is asked for. */
-    return get_data(o, o->config->data.image_size, &d, err);
+    return get_data(o, first, first->data.image_size, &d, err);
 }
 
 static void close_training(struct objective *o)
@@ -267,14 +272,14 @@ static int list_images(struct objective *o, struct data *d, const char *oof, str
 static int train(struct objective *o, struct training_slot *s, const struct objective_trial *trial,
                  struct arena *a, struct tr_result *result, bool *pruned, struct hpo_err *err)
 {
-    const struct study_config *c = o->config;
+    const struct study_config *c = study_config_rung(o->config, trial->rung);
     struct run run = {c, trial};
     struct trial_config t;
     struct data *d;
     int rc = study_config_trial(c, trial->values, a, &t, err);
 
     if (!rc)
-        rc = get_data(o, t.image_size, &d, err);
+        rc = get_data(o, c, t.image_size, &d, err);
     if (!rc)
         rc = list_images(o, d, trial->oof, err);
     if (rc)

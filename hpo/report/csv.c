@@ -66,6 +66,8 @@ static void add_header(const struct report *r, int n_folds, const struct metrics
     str_addf(ret, "number,state,value,%sstarted,ended,duration_s,attempts,device,reason",
              r->steps && !n_folds ? "" : "std,");
     str_add(ret, ",enqueued,retry,retry_of");
+    if (r->n_rungs)
+        str_add(ret, ",rung,promoted_from,explored");
     for (int i = 0; i < n_folds; i++) {
         struct rows_place p = rows_place(r, i);
 
@@ -106,6 +108,11 @@ static void add_row(const struct report *r, const struct hpo_trial *t, int n_fol
     add_number(ret, t->enqueued);
     add_number(ret, t->retry);
     add_number(ret, t->retry > 0 ? t->retry_of : NAN);
+    if (r->n_rungs) {
+        add_number(ret, t->rung);
+        add_number(ret, t->rung ? t->promoted_from : NAN);
+        add_number(ret, t->explored);
+    }
     for (int i = 0; i < n_folds; i++)
         add_number(ret, fold_value(t, i));
     for (int i = 0; space && i < space->n; i++) {

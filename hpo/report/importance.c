@@ -195,7 +195,7 @@ static void pick_sample(const struct hpo_history *h, struct arena *a, struct sam
     for (int i = 0; i < h->n; i++) {
         const struct hpo_trial *t = h->trials[i];
 
-        if (t->state == HPO_TRIAL_COMPLETE && isfinite(t->value) && t->values) {
+        if (t->rung == 0 && t->state == HPO_TRIAL_COMPLETE && isfinite(t->value) && t->values) {
             values[ret->n] = t->value;
             trials[ret->n++] = t;
         }
@@ -215,7 +215,8 @@ static bool ever_active(const struct hpo_history *h, int param)
     for (int i = 0; i < h->n; i++) {
         const struct hpo_trial *t = h->trials[i];
 
-        if (t->state == HPO_TRIAL_COMPLETE && t->values && !isnan(t->values[param]))
+        if (t->rung == 0 && t->state == HPO_TRIAL_COMPLETE && t->values &&
+            !isnan(t->values[param]))
             return true;
     }
     return false;

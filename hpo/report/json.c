@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "hpo/report/fidelity.h"
 #include "hpo/report/importance.h"
 #include "hpo/report/metrics.h"
 #include "hpo/report/json_predictions.h"
@@ -97,6 +98,11 @@ static cJSON *trial_json(const struct report *r, const struct hpo_trial *t)
     cJSON_AddBoolToObject(j, "enqueued", t->enqueued);
     json_put_number(j, "retry", t->retry);
     json_put_number(j, "retry_of", t->retry > 0 ? t->retry_of : NAN);
+    if (r->n_rungs) {
+        json_put_number(j, "rung", t->rung);
+        json_put_number(j, "promoted_from", t->rung ? t->promoted_from : NAN);
+        cJSON_AddBoolToObject(j, "explored", t->explored);
+    }
     json_put_string(j, "started", rows_time(buf, t->started));
     json_put_string(j, "ended", rows_time(buf, t->ended));
     return j;
@@ -188,6 +194,56 @@ static cJSON *importance_json(const struct report *r)
     return j ? j : cJSON_CreateNull();
 }
 
+static cJSON *interval_json(struct rank_interval in)
+{
+    cJSON *j;
+
+    if (isnan(in.low))
+        return cJSON_CreateNull();
+    j = cJSON_CreateArray();
+    cJSON_AddItemToArray(j, json_number(in.low));
+    cJSON_AddItemToArray(j, json_number(in.high));
+    return j;
+}
+
+static cJSON *pairs_json(const struct fidelity_pairs *p)
+{
+    cJSON *j = cJSON_CreateObject();
+
+    json_put_number(j, "pairs", p->n);
+    json_put_number(j, "spearman", p->rho);
+    cJSON_AddItemToObject(j, "spearman_95", interval_json(p->rho_interval));
+    json_put_number(j, "kendall", p->tau);
+    cJSON_AddItemToObject(j, "kendall_95", interval_json(p->tau_interval));
+    return j;
+}
+
+/* Each with how it agrees with the next one; "all": with those that were drawn. */
+static cJSON *rungs_json(const struct report *r)
+{
+    cJSON *list = cJSON_CreateArray();
+
+    for (int i = 0; i < r->n_rungs; i++) {
+        struct fidelity_counts n = fidelity_count(r->history, i);
+        cJSON *j = cJSON_CreateObject();
+
+        json_put_number(j, "rung", i);
+        json_put_string(j, "settings", r->rungs[i]);
+        json_put_number(j, "complete", n.complete);
+        json_put_number(j, "pruned", n.pruned);
+        json_put_number(j, "failed", n.failed);
+        if (i + 1 < r->n_rungs) {
+            struct fidelity f = fidelity_of(r->history, i);
+
+            cJSON_AddItemToObject(j, "promoted", pairs_json(&f.best));
+            cJSON_AddItemToObject(j, "all", pairs_json(&f.all));
+            json_put_string(j, "verdict", fidelity_verdict(&f));
+        }
+        cJSON_AddItemToArray(list, j);
+    }
+    return list;
+}
+
 static int print(const struct report *r, struct str *ret, struct hpo_err *err)
 {
     const struct hpo_trial *best = hpo_history_best(r->history);
@@ -215,6 +271,8 @@ static int print(const struct report *r, struct str *ret, struct hpo_err *err)
         cJSON_AddItemToObject(j, "labels", json_labels(r->labels, r->top));
     if (r->view == REPORT_TRIALS || r->view == REPORT_IMPORTANCE)
         cJSON_AddItemToObject(j, "importance", importance_json(r));
+    if (r->view == REPORT_TRIALS && r->n_rungs)
+        cJSON_AddItemToObject(j, "rungs", rungs_json(r));
     if (r->view == REPORT_TRIALS)
         cJSON_AddItemToObject(j, "trials", trials_json(r));
     json_write(j, ret);

@@ -10,9 +10,7 @@ static int compare(const void *a, const void *b)
     const struct hpo_trial *x = *(const struct hpo_trial *const *)a;
     const struct hpo_trial *y = *(const struct hpo_trial *const *)b;
 
-    if (x->value != y->value)
-        return x->value < y->value ? -1 : 1;
-    return (x->number > y->number) - (x->number < y->number);
+    return hpo_trial_better(x, y) ? -1 : hpo_trial_better(y, x);
 }
 
 const struct hpo_trial **rows_pick(const struct report *r, struct arena *a, int *ret_n)

@@ -5,7 +5,7 @@
 
 #include "hpo/core/report.h"
 
-/* The trials to show: all by number, the best r->top of the complete ones, or the one of
+/* The trials to show: all by number, the best r->top of the complete ones (of higher rungs first), or the one of
  * REPORT_BEST and REPORT_TRIAL. In a. */
 const struct hpo_trial **rows_pick(const struct report *r, struct arena *a, int *ret_n);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hpo/report/fidelity.h"
 #include "hpo/report/rows.h"
 #include "hpo/report/table.h"
 
@@ -97,9 +98,16 @@ static const char *note(const struct hpo_trial *t, struct arena *a)
 {
     const char *end = t->reason ? t->reason : t->device ? t->device : "";
     const char *comma = *end ? ", " : "";
+    const char *from = t->rung ? arena_printf(a, "trial %d %s%s", t->promoted_from,
+                                              t->explored ? "drawn" : "promoted",
+                                              t->retry > 0 || *end ? ", " : "")
+                               : "";
 
     if (t->retry > 0)
-        return arena_printf(a, "retry %d of trial %d%s%s", t->retry, t->retry_of, comma, end);
+        return arena_printf(a, "%sretry %d of trial %d%s%s", from, t->retry, t->retry_of, comma,
+                            end);
+    if (t->rung)
+        return arena_printf(a, "%s%s", from, end);
     return t->enqueued ? arena_printf(a, "enqueued%s%s", comma, end) : end;
 }
 
@@ -108,20 +116,25 @@ static void add_trial_row(const struct report *r, const struct hpo_trial *t, boo
 {
     int n_params = r->history->space ? r->history->space->n : 0;
     int row = table_row(table, row_color(r, t, best));
+    int shift = r->n_rungs > 0; /* a column more */
     double std = hpo_trial_std(t);
     char buf[TEXT_CELL];
 
     table_cell(table, row, COL_MARK, best ? "*" : "");
     snprintf(buf, sizeof(buf), "%d", t->number);
     table_cell(table, row, COL_NUMBER, buf);
-    table_cell(table, row, COL_STATE, hpo_trial_state_name(t->state));
-    table_cell(table, row, COL_VALUE, text_number(buf, rows_value(r, t)));
-    table_cell(table, row, COL_STD, isnan(std) ? "" : text_number(buf, std));
+    if (shift) {
+        snprintf(buf, sizeof(buf), "%d", t->rung);
+        table_cell(table, row, COL_NUMBER + 1, buf);
+    }
+    table_cell(table, row, shift + COL_STATE, hpo_trial_state_name(t->state));
+    table_cell(table, row, shift + COL_VALUE, text_number(buf, rows_value(r, t)));
+    table_cell(table, row, shift + COL_STD, isnan(std) ? "" : text_number(buf, std));
     for (int i = 0; i < n_params; i++)
-        table_cell(table, row, COL_PARAMS + i,
+        table_cell(table, row, shift + COL_PARAMS + i,
                    text_param(&r->history->space->params[i], rows_param(t, i), buf));
-    table_cell(table, row, COL_PARAMS + n_params, text_time(buf, rows_seconds(t)));
-    table_cell(table, row, COL_PARAMS + n_params + 1, note(t, table->a));
+    table_cell(table, row, shift + COL_PARAMS + n_params, text_time(buf, rows_seconds(t)));
+    table_cell(table, row, shift + COL_PARAMS + n_params + 1, note(t, table->a));
 }
 
 static void print_table(const struct report *r, struct arena *a, struct str *ret)
@@ -129,6 +142,7 @@ static void print_table(const struct report *r, struct arena *a, struct str *ret
     const struct hpo_space *space = r->history->space;
     const struct hpo_trial *best = hpo_history_best(r->history), **rows;
     int n_params = space ? space->n : 0, n;
+    int shift = r->n_rungs > 0; /* a column more */
     struct table t;
     char buf[TEXT_CELL];
 
@@ -137,6 +151,8 @@ static void print_table(const struct report *r, struct arena *a, struct str *ret
     text_counts(r, ret);
     if (best)
         str_addf(ret, "; best %s (trial %d)", text_number(buf, rows_value(r, best)), best->number);
+    if (best && best->cheap)
+        str_addf(ret, " on rung %d, which is not the last", best->rung);
     str_add(ret, r->study->interrupted ? "; interrupted\n" : "\n");
     rows = rows_pick(r, a, &n);
     if (!n) {
@@ -144,21 +160,24 @@ static void print_table(const struct report *r, struct arena *a, struct str *ret
         return;
     }
     str_addc(ret, '\n');
-    table_init(&t, a, COL_PARAMS + n_params + 2);
+    table_init(&t, a, COL_PARAMS + n_params + 2 + shift);
     table_column(&t, COL_MARK, "", 0);
     table_column(&t, COL_NUMBER, "#", TABLE_RIGHT);
-    table_column(&t, COL_STATE, "state", 0);
-    table_column(&t, COL_VALUE, "value", TABLE_RIGHT);
-    table_column(&t, COL_STD, "std", TABLE_RIGHT);
+    if (shift)
+        table_column(&t, COL_NUMBER + 1, "rung", TABLE_RIGHT);
+    table_column(&t, shift + COL_STATE, "state", 0);
+    table_column(&t, shift + COL_VALUE, "value", TABLE_RIGHT);
+    table_column(&t, shift + COL_STD, "std", TABLE_RIGHT);
     for (int i = 0; i < n_params; i++)
-        table_column(&t, COL_PARAMS + i, space->params[i].name,
+        table_column(&t, shift + COL_PARAMS + i, space->params[i].name,
                      TABLE_DROP |
                          (space->params[i].kind == HPO_PARAM_CATEGORICAL ? 0 : TABLE_RIGHT));
-    table_column(&t, COL_PARAMS + n_params, "time", TABLE_RIGHT);
-    table_column(&t, COL_PARAMS + n_params + 1, "note", TABLE_CUT);
+    table_column(&t, shift + COL_PARAMS + n_params, "time", TABLE_RIGHT);
+    table_column(&t, shift + COL_PARAMS + n_params + 1, "note", TABLE_CUT);
     for (int i = 0; i < n; i++)
         add_trial_row(r, rows[i], rows[i] == best, &t);
     text_dropped(table_print(&t, r->width, ret), "parameter", ret);
+    text_rungs(r, a, ret);
 }
 
 static int print(const struct report *r, struct str *ret, struct hpo_err *err)

@@ -68,8 +68,8 @@ void text_importance(const struct report *r, struct arena *a, struct str *ret)
         too_few(r, &im, ret);
         return;
     }
-    str_addf(ret, "%s: what good trials depend on\n(the best %d of %d, by PED-ANOVA)\n\n",
-             r->study->name, im.n_top, im.n);
+    str_addf(ret, "%s: what good trials depend on\n(the best %d of %d%s, by PED-ANOVA)\n\n",
+             r->study->name, im.n_top, im.n, r->n_rungs ? " on rung 0" : "");
     table_init(&t, a, 3);
     table_column(&t, COL_NAME, "  parameter", TABLE_CUT);
     table_column(&t, COL_SHARE, "importance", TABLE_RIGHT);

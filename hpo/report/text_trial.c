@@ -70,6 +70,13 @@ static void add_params(const struct report *r, const struct hpo_trial *t, struct
 
 static void add_origin(const struct report *r, const struct hpo_trial *t, struct str *ret)
 {
+    if (r->n_rungs) {
+        add_label(r, "rung", ret);
+        str_addf(ret, "%d of %d (%s)", t->rung, r->n_rungs, r->rungs[t->rung]);
+        if (t->rung)
+            str_addf(ret, ", trial %d %s", t->promoted_from, t->explored ? "drawn" : "promoted");
+        str_addc(ret, '\n');
+    }
     if (t->retry > 0) {
         add_label(r, "retry", ret);
         str_addf(ret, "%d of trial %d\n", t->retry, t->retry_of);

@@ -28,6 +28,10 @@ const char *const db_sql_text[DB_SQL_COUNT] = {
                          " VALUES (?, ?, 0, 0) ON CONFLICT (trial_id) DO UPDATE SET"
                          " started = excluded.started",
     [DB_ADD_RETRY] = "INSERT INTO hpo_retries (trial_id, retry, retry_of) VALUES (?, ?, ?)",
+    [DB_ADD_RUNG] = "INSERT INTO hpo_rungs"
+                    " (trial_id, rung, cheap, promoted_from, explored, complete)"
+                    " VALUES (?, ?, ?, ?, ?, 0) ON CONFLICT (trial_id) DO NOTHING",
+    [DB_END_RUNG] = "UPDATE hpo_rungs SET complete = 1 WHERE trial_id = ?",
     [DB_GET_RETRIES] = "SELECT t.number FROM hpo_retries r JOIN trials t USING (trial_id)"
                        " WHERE r.retry_of = ? AND r.retry < ? AND t.study_id = ?"
                        " ORDER BY t.number",
@@ -92,6 +96,8 @@ const char *const db_sql_text[DB_SQL_COUNT] = {
     [DB_LOAD_ATTRS] = "SELECT trial_id, \"key\", value_json FROM trial_system_attributes"
                       " WHERE \"key\" IN ('fixed_params', 'failed_trial', 'retry_history')",
     [DB_LOAD_RETRIES] = "SELECT trial_id, retry, retry_of FROM hpo_retries",
+    [DB_LOAD_RUNGS] = "SELECT trial_id, rung, cheap, promoted_from, explored, complete"
+                      " FROM hpo_rungs",
 
     [DB_GET_PRIOR] = "SELECT 1 FROM hpo_priors LIMIT 1",
     [DB_ADD_PRIOR] = "INSERT INTO hpo_priors (number, state, value, value_type)"

@@ -7,6 +7,7 @@
 #include "hpo/storage/db.h"
 
 #define RETRY_MAX 1000000
+#define RUNG_MAX 1000
 
 static const struct hpo_param *find_param(const struct hpo_space *space, const char *name,
                                           int *ret_index)
@@ -103,11 +104,46 @@ static int read_retries(struct db *db, struct hpo_trial *(*find)(void *arg, int6
     return rc;
 }
 
+static int read_rungs(struct db *db, struct hpo_trial *(*find)(void *arg, int64_t id), void *arg,
+                      struct hpo_err *err)
+{
+    sqlite3_stmt *s;
+    int rc = db_bind(db, DB_LOAD_RUNGS, NULL, 0, &s, err);
+
+    while (!rc && (rc = db_step(db, s, err)) == 1) {
+        struct hpo_trial *t = find(arg, sqlite3_column_int64(s, 0));
+        int64_t rung = sqlite3_column_int64(s, 1), from = sqlite3_column_int64(s, 3);
+
+        rc = 0;
+        if (!t)
+            continue;
+        if (rung < 0 || rung > RUNG_MAX || (rung && (from < 0 || from >= t->number))) {
+            sqlite3_reset(s);
+            return db_bad(db, err,
+                          "table hpo_rungs, trial_id %lld: it is not on a rung that an earlier "
+                          "trial was promoted to",
+                          (long long)t->id);
+        }
+        t->rung = (int)rung;
+        t->cheap = sqlite3_column_int(s, 2) != 0;
+        t->promoted_from = rung ? (int)from : 0;
+        t->explored = sqlite3_column_int(s, 4) != 0;
+        if (t->cheap && sqlite3_column_int(s, 5) && t->state == HPO_TRIAL_PRUNED &&
+            !isnan(t->value))
+            t->state = HPO_TRIAL_COMPLETE;
+    }
+    return rc;
+}
+
 int load_attrs(struct db *db, const struct hpo_space *space,
                struct hpo_trial *(*find)(void *arg, int64_t id), void *arg, double *values,
                struct hpo_err *err)
 {
     int rc = read_attrs(db, space, find, arg, values, err);
 
-    return rc || db->format < 2 ? rc : read_retries(db, find, arg, err);
+    if (!rc && db->format >= 2)
+        rc = read_retries(db, find, arg, err);
+    if (!rc && db->format >= 3)
+        rc = read_rungs(db, find, arg, err);
+    return rc;
 }

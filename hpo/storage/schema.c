@@ -91,6 +91,12 @@ static const char tables_of_2[] =
     "CREATE TABLE hpo_prior_params (number INTEGER NOT NULL REFERENCES hpo_priors (number),"
     " name TEXT NOT NULL, value_json TEXT NOT NULL, PRIMARY KEY (number, name)) WITHOUT ROWID;";
 
+/* Of trials of a study with rungs. complete: it is COMPLETE, though Optuna is told PRUNED. */
+static const char tables_of_3[] =
+    "CREATE TABLE hpo_rungs (trial_id INTEGER PRIMARY KEY REFERENCES trials (trial_id),"
+    " rung INTEGER NOT NULL, cheap INTEGER NOT NULL, promoted_from INTEGER,"
+    " explored INTEGER NOT NULL, complete INTEGER NOT NULL);";
+
 static const char *const optuna_names[] = {
     "studies",      "study_directions",      "study_system_attributes",
     "trials",       "trial_user_attributes", "trial_system_attributes",
@@ -99,6 +105,7 @@ static const char *const optuna_names[] = {
 static const char *const our_names[] = {"hpo_study",   "hpo_trials", "hpo_attempts",
                                         "hpo_metrics", "hpo_epochs", "hpo_folds"};
 static const char *const names_of_2[] = {"hpo_retries", "hpo_priors", "hpo_prior_params"};
+static const char *const names_of_3[] = {"hpo_rungs"};
 
 /* The revisions whose tables are the ones above. A file stamped v3.0.0.d opens in Optuna 3.0 and
  * 3.1 (people change the row to that end); it lacks an index. */
@@ -161,6 +168,8 @@ int schema_create(struct db *db, struct hpo_err *err)
         rc = db_exec(db, our_tables, err);
     if (!rc)
         rc = db_exec(db, tables_of_2, err);
+    if (!rc)
+        rc = db_exec(db, tables_of_3, err);
     return db_end(db, rc, err);
 }
 
@@ -172,8 +181,12 @@ int schema_migrate(struct db *db, struct hpo_err *err)
         return 0;
     if ((rc = db_begin(db, true, err)))
         return rc;
-    if (!(rc = db_exec(db, tables_of_2, err)))
-        rc = db_exec(db, "UPDATE hpo_study SET format = 2", err);
+    if (db->format < 2)
+        rc = db_exec(db, tables_of_2, err);
+    if (!rc)
+        rc = db_exec(db, tables_of_3, err);
+    if (!rc)
+        rc = db_exec(db, "UPDATE hpo_study SET format = 3", err);
     if (!(rc = db_end(db, rc, err)))
         db->format = SCHEMA_FORMAT;
     return rc;
@@ -254,19 +267,21 @@ static int check_optuna_version(struct db *db, struct hpo_err *err)
 int schema_check(struct db *db, struct hpo_err *err)
 {
     int64_t format;
-    int newer, rc;
+    int second, third, rc;
 
     if ((rc = check_tables(db, err)) || (rc = check_optuna_version(db, err)) ||
         (rc = query_int(db, "SELECT max(format) FROM hpo_study", NULL, &format, err)) ||
-        (rc = count_tables(db, names_of_2, HPO_LEN(names_of_2), &newer, err)))
+        (rc = count_tables(db, names_of_2, HPO_LEN(names_of_2), &second, err)) ||
+        (rc = count_tables(db, names_of_3, HPO_LEN(names_of_3), &third, err)))
         return rc;
     if (format > SCHEMA_FORMAT)
         return db_bad(db, err,
                       "was written by a newer hpo (format %lld, this one knows %d): use that "
                       "version",
                       (long long)format, SCHEMA_FORMAT);
-    if (newer != HPO_LEN(names_of_2) && (newer || format >= 2))
+    if ((second != HPO_LEN(names_of_2) && (second || format >= 2)) ||
+        (third != HPO_LEN(names_of_3) && format >= 3) || (third && !second))
         return lacks_tables(db, err);
-    db->format = newer ? 2 : 1;
+    db->format = third ? 3 : second ? 2 : 1;
     return 0;
 }

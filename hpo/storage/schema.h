@@ -4,8 +4,9 @@
 
 #include "hpo/storage/db.h"
 
-/* Of our own tables, in hpo_study.format. 2 added hpo_retries, hpo_priors and hpo_prior_params. */
-#define SCHEMA_FORMAT 2
+/* Of our own tables, in hpo_study.format. 2 added hpo_retries, hpo_priors and hpo_prior_params, 3
+ * hpo_rungs. */
+#define SCHEMA_FORMAT 3
 #define SCHEMA_OPTUNA "v3.2.0.a" /* the revision of Optuna's that we write */
 
 /* Is the file without any table? */

@@ -1,5 +1,6 @@
 /* The rows of a trial that begins: added, waiting in Optuna's queue, taken out of it. */
 #include <math.h>
+#include <stdio.h>
 
 #include "base/file.h"
 #include "hpo/storage/columns.h"
@@ -82,6 +83,28 @@ static int add_retry(struct db *db, int64_t id, const struct hpo_trial *t, struc
     return rc;
 }
 
+/* Our row, and what Optuna's tools show of it. A trial of a study without rungs has neither. */
+static int add_rung(struct db *db, int64_t id, const struct hpo_trial *t, struct hpo_err *err)
+{
+    char text[16];
+    int rc;
+
+    if (!t->cheap && !t->rung)
+        return 0;
+    snprintf(text, sizeof(text), "%d", t->rung);
+    rc = DB_RUN(db, DB_ADD_RUNG, err, DB_INT(id), DB_INT(t->rung), DB_INT(t->cheap),
+                t->rung ? DB_INT(t->promoted_from) : DB_TEXT(NULL), DB_INT(t->explored));
+    if (!rc)
+        rc = DB_RUN(db, DB_ADD_USER_ATTR, err, DB_INT(id), DB_TEXT("rung"), DB_TEXT(text));
+    if (rc || !t->rung)
+        return rc;
+    snprintf(text, sizeof(text), "%d", t->promoted_from);
+    rc = DB_RUN(db, DB_ADD_USER_ATTR, err, DB_INT(id), DB_TEXT("promoted_from"), DB_TEXT(text));
+    if (!rc && t->explored)
+        rc = DB_RUN(db, DB_ADD_USER_ATTR, err, DB_INT(id), DB_TEXT("explored"), DB_TEXT("true"));
+    return rc;
+}
+
 /* started 0: it has not. */
 static int add_rows(struct db *db, const struct hpo_trial *t, const char *state, double started,
                     int64_t *ret, struct hpo_err *err)
@@ -100,6 +123,8 @@ static int add_rows(struct db *db, const struct hpo_trial *t, const char *state,
     rc = DB_RUN(db, DB_ADD_HPO_TRIAL, err, DB_INT(id), DB_REAL(started > 0 ? started : NAN));
     if (!rc)
         rc = add_retry(db, id, t, err);
+    if (!rc)
+        rc = add_rung(db, id, t, err);
     if (!rc)
         *ret = id;
     return rc;
@@ -166,5 +191,7 @@ int trial_claim(struct db *db, const struct hpo_space *space, const struct hpo_t
         rc = no_longer_waiting(db, t->id, err);
     if (!rc)
         rc = DB_RUN(db, DB_ADD_HPO_TRIAL, err, DB_INT(t->id), DB_REAL(started));
+    if (!rc) /* another program may have asked for it, and knows of no rungs */
+        rc = add_rung(db, t->id, t, err);
     return rc ? rc : add_params(db, t->id, space, t->values, err);
 }

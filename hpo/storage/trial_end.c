@@ -53,7 +53,7 @@ static int add_attrs(struct db *db, const struct hpo_trial *t, struct hpo_err *e
     if (!rc && t->n_folds > 1)
         rc = add_attr(db, DB_ADD_USER_ATTR, t->id, "std", json_number(hpo_trial_std(t)), err);
     /* Where Optuna's terminator looks for cross validation scores; it computes with them. */
-    if (!rc && finite && t->state == HPO_TRIAL_COMPLETE)
+    if (!rc && finite && t->state == HPO_TRIAL_COMPLETE && !t->cheap)
         rc = add_attr(db, DB_ADD_SYSTEM_ATTR, t->id, "terminator:cv_scores", fold_array(t), err);
     if (!rc)
         rc = add_attr(db, DB_ADD_USER_ATTR, t->id, "seconds", json_number(t->seconds), err);
@@ -68,16 +68,20 @@ int trial_end(struct db *db, const struct hpo_trial *t, struct hpo_err *err)
 {
     double ended = t->ended > 0 ? t->ended : clock_wall();
     double value = hpo_value_flip(t->value, db->maximize);
+    bool cheap = t->cheap && t->state == HPO_TRIAL_COMPLETE;
+    enum hpo_trial_state to_optuna = cheap ? HPO_TRIAL_PRUNED : t->state;
     char time[COLUMN_TIME];
     int rc;
 
-    if ((rc = DB_RUN(db, DB_END_TRIAL, err, DB_TEXT(hpo_trial_state_name(t->state)),
+    if ((rc = DB_RUN(db, DB_END_TRIAL, err, DB_TEXT(hpo_trial_state_name(to_optuna)),
                      DB_TEXT(column_time(time, ended)), DB_INT(t->id))) ||
         (rc = DB_RUN(db, DB_END_HPO_TRIAL, err, DB_INT(t->id), DB_REAL(ended),
                      DB_REAL(isfinite(t->seconds) ? t->seconds : 0), DB_INT(t->attempts),
                      DB_TEXT(t->device), DB_TEXT(t->reason))))
         return rc;
-    if (t->state != HPO_TRIAL_FAIL && !isnan(value))
+    if (cheap)
+        rc = DB_RUN(db, DB_END_RUNG, err, DB_INT(t->id));
+    if (!rc && t->state != HPO_TRIAL_FAIL && !isnan(value))
         rc = DB_RUN(db, DB_ADD_VALUE, err, DB_INT(t->id), DB_REAL(column_value(value)),
                     DB_TEXT(column_value_type(value)));
     for (int i = 0; i < t->n_folds && !rc; i++)

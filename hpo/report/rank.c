@@ -53,7 +53,7 @@ double rank_spearman(const double *x, const double *y, int n)
     free(ry);
     if (!(xx > 0 && yy > 0))
         return NAN;
-    r = xy / sqrt(xx) / sqrt(yy);
+    r = xy / sqrt(xx * yy);
     return r > 1 ? 1 : r < -1 ? -1 : r;
 }
 
@@ -78,7 +78,7 @@ double rank_kendall(const double *x, const double *y, int n)
     }
     if (!(nx > 0 && ny > 0))
         return NAN;
-    r = sum / sqrt(nx) / sqrt(ny);
+    r = sum / sqrt(nx * ny);
     return r > 1 ? 1 : r < -1 ? -1 : r;
 }
 

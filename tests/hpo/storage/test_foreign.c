@@ -132,7 +132,7 @@ static void refused(void **state)
         const char *sql, *says;
         int rc;
     } cases[] = {
-        {"UPDATE hpo_study SET format = 3", "newer hpo (format 3", HPO_EFORMAT},
+        {"UPDATE hpo_study SET format = 4", "newer hpo (format 4", HPO_EFORMAT},
         {"UPDATE alembic_version SET version_num = 'v9.0.0.a'", "'v9.0.0.a'", HPO_EFORMAT},
         {"DELETE FROM alembic_version", "(none)", HPO_EFORMAT},
         {"UPDATE version_info SET schema_version = 13", "(13)", HPO_EFORMAT},

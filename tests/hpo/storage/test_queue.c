@@ -349,7 +349,7 @@ static void make_format_1(struct fx *f)
     }
     fx_close(f);
     sql(f, "DROP TABLE hpo_retries; DROP TABLE hpo_prior_params; DROP TABLE hpo_priors;"
-           "UPDATE hpo_study SET format = 1");
+           "DROP TABLE hpo_rungs; UPDATE hpo_study SET format = 1");
 }
 
 static void format_1(void **state)
@@ -373,7 +373,7 @@ static void format_1(void **state)
     free(before);
     free(after);
     assert_ok(&f, fx_open(&f, STORAGE_WRITE));
-    assert_string_equal(ask(&f, "SELECT format FROM hpo_study"), "2");
+    assert_string_equal(ask(&f, "SELECT format FROM hpo_study"), "3");
     assert_true(fx_load(&f, 3)[2].value == 2);
     enqueue(&f, 3, none);
     got = &(struct hpo_trial){.number = 4, .values = fx_values(&f.arena, 0), .retry = 1,
@@ -409,6 +409,79 @@ static void migrated_beside_a_reader(void **state)
     fx_release(&f);
 }
 
+/* Of a study with rungs: what Optuna sees of a cheap trial that is complete, and what we do. */
+static void rungs(void **state)
+{
+    struct hpo_trial t[4], *got;
+    struct fx f;
+
+    fx_create(&f, true);
+    for (int i = 0; i < 4; i++) {
+        t[i] = (struct hpo_trial){.number = i, .values = fx_values(&f.arena, 0), .started = 1e9,
+                                  .cheap = i != 2, .rung = i == 2};
+        t[i].promoted_from = 0;
+        t[i].explored = i == 2;
+        assert_ok(&f, f.s.ops->add_trial(&f.s, &fx_space, &t[i], &f.err));
+        if (i < 3)
+            fx_end(&f, &t[i], i == 1 ? HPO_TRIAL_PRUNED : HPO_TRIAL_COMPLETE, 0.5);
+    }
+    assert_string_equal(ask(&f, "SELECT group_concat(state) FROM trials"),
+                        "PRUNED,PRUNED,COMPLETE,RUNNING");
+    assert_string_equal(ask(&f, "SELECT count(*) FROM trial_values"), "3");
+    assert_string_equal(ask(&f, "SELECT group_concat(value_json) FROM trial_user_attributes"
+                                " WHERE key = 'rung'"),
+                        "0,0,1,0");
+    assert_string_equal(ask(&f, "SELECT group_concat(value_json) FROM trial_user_attributes"
+                                " WHERE key IN ('promoted_from', 'explored')"),
+                        "0,true");
+    fx_close(&f);
+    assert_ok(&f, fx_open(&f, STORAGE_READ));
+    got = fx_load(&f, 4);
+    assert_true(got[0].state == HPO_TRIAL_COMPLETE && got[0].cheap && !got[0].rung);
+    assert_true(got[0].value == 0.5);
+    assert_true(got[1].state == HPO_TRIAL_PRUNED && got[1].cheap);
+    assert_true(got[2].state == HPO_TRIAL_COMPLETE && !got[2].cheap && got[2].rung == 1);
+    assert_true(got[2].explored && got[2].promoted_from == 0);
+    assert_true(got[3].state == HPO_TRIAL_RUNNING);
+    fx_close(&f);
+    sql(&f, "UPDATE hpo_rungs SET promoted_from = 2 WHERE rung = 1");
+    assert_ok(&f, fx_open(&f, STORAGE_READ));
+    {
+        struct hpo_trial *bad;
+        int n;
+
+        assert_int_equal(f.s.ops->load_trials(&f.s, &fx_space, &f.arena, &bad, &n, &f.err),
+                         HPO_EFORMAT);
+    }
+    assert_non_null(strstr(f.err.msg, "table hpo_rungs"));
+    fx_release(&f);
+}
+
+/* The tables that format 2 did not have. */
+static void format_2(void **state)
+{
+    struct hpo_trial t;
+    struct fx f;
+
+    fx_create(&f, true);
+    t = fx_add(&f, 0);
+    fx_end(&f, &t, HPO_TRIAL_COMPLETE, 0);
+    fx_close(&f);
+    sql(&f, "DROP TABLE hpo_rungs; UPDATE hpo_study SET format = 2");
+    assert_ok(&f, fx_open(&f, STORAGE_READ));
+    assert_true(fx_load(&f, 1)[0].state == HPO_TRIAL_COMPLETE);
+    fx_close(&f);
+    assert_ok(&f, fx_open(&f, STORAGE_WRITE));
+    assert_string_equal(ask(&f, "SELECT format FROM hpo_study"), "3");
+    assert_string_equal(ask(&f, "SELECT count(*) FROM hpo_rungs"), "0");
+    fx_load(&f, 1);
+    fx_close(&f);
+    sql(&f, "DROP TABLE hpo_rungs");
+    assert_int_equal(fx_open(&f, STORAGE_WRITE), HPO_EFORMAT);
+    assert_non_null(strstr(f.err.msg, "lacks some of the tables"));
+    fx_release(&f);
+}
+
 /* The program may die between the tables and the study's row. */
 static void format_1_without_a_study(void **state)
 {
@@ -424,7 +497,7 @@ static void format_1_without_a_study(void **state)
     assert_ok(&f, f.s.ops->create_study(&f.s, &info, &f.err));
     fx_close(&f);
     assert_ok(&f, fx_open(&f, STORAGE_WRITE));
-    assert_string_equal(ask(&f, "SELECT format FROM hpo_study"), "2");
+    assert_string_equal(ask(&f, "SELECT format FROM hpo_study"), "3");
     fx_add(&f, 0);
     fx_release(&f);
 }
@@ -438,7 +511,9 @@ int main(void)
         cmocka_unit_test(extended_space),
         cmocka_unit_test(priors),
         cmocka_unit_test(a_group_is_one_transaction),
+        cmocka_unit_test(rungs),
         cmocka_unit_test(format_1),
+        cmocka_unit_test(format_2),
         cmocka_unit_test(migrated_beside_a_reader),
         cmocka_unit_test(format_1_without_a_study),
     };

@@ -110,6 +110,29 @@ static const char space_text[] =
     "\n"
     "Can be searched:";
 
+static const char fidelity_text[] =
+    "\n## fidelity\n"
+    "\n"
+    "Rungs, from cheap to expensive, each a mapping; without the key there are none, and every "
+    "trial is one\n"
+    "of the study as it is written. `study.trials` run on the first rung; when all have ended, its "
+    "best go\n"
+    "on to the next, with the same values, and so on. [fidelity.md](fidelity.md) says more.\n"
+    "\n"
+    "| key | value | default | meaning |\n"
+    "|---|---|---|---|\n";
+
+static const char fidelity_end[] =
+    "| `promote` | a number above 0 | `0.25` | to the next rung: below 1 a share of the trials "
+    "that finished, at least one; from 1 how many |\n"
+    "| `explore` | a whole number, at least 0 | `0` | others, drawn at random, that go on too: "
+    "they show how far the rung can be trusted |\n"
+    "\n"
+    "`trainer.epochs` and so on may be written in full. What a rung leaves out is as in the rest "
+    "of "
+    "the file;\n"
+    "what `space` searches a rung cannot set; the last one has no `promote`.\n";
+
 static void put_table_head(struct str *ret)
 {
     str_add(ret, "\n| key | value | default | meaning |\n|---|---|---|---|\n");
@@ -255,6 +278,19 @@ static void put_may_change(const struct hpo_section *all, struct arena *a, struc
                  "compared, and is refused with the differences listed.\n");
 }
 
+static void put_fidelity(const struct hpo_section *all, struct arena *a, struct str *ret)
+{
+    str_add(ret, fidelity_text);
+    for (int i = 0; config_fidelity_settings[i]; i++) {
+        struct config_target t = config_target_of(all, config_fidelity_settings[i]);
+        const struct hpo_opt *o = hpo_opt_find(t.section->opts, t.key);
+
+        str_addf(ret, "| `%s` | %s | `%s.%s` of the study | %s |\n", config_fidelity_settings[i],
+                 hpo_opt_allowed(o, a), t.section->path, t.key, o->help);
+    }
+    str_add(ret, fidelity_end);
+}
+
 void study_docs_write(struct str *ret)
 {
     struct arena a = {0};
@@ -268,6 +304,7 @@ void study_docs_write(struct str *ret)
     for (const struct hpo_section *s = all; s->path; s++)
         put_section(s, &a, ret);
     capitalise(ret, from);
+    put_fidelity(all, &a, ret);
     str_add(ret, space_text);
     config_add_searchable(all, &searchable);
     for (int i = 0; i < searchable.n; i++)

@@ -8,11 +8,13 @@
 #define MAX_RUNGS 16
 #define DEF_PROMOTE 0.25
 
-/* What a rung may set, by its path in `space`. */
-static const char *const settings[] = {"limit", "image_size", "folds.run", "epochs"};
+#define N_SETTINGS 4
+
+const char *const config_fidelity_settings[N_SETTINGS + 1] = {"limit", "image_size", "folds.run",
+                                                              "epochs", NULL};
 
 struct rung_draft {
-    const struct yaml_node *set[HPO_LEN(settings)]; /* NULL: as the study says */
+    const struct yaml_node *set[N_SETTINGS]; /* NULL: as the study says */
     double promote;
     int explore;
 };
@@ -20,13 +22,14 @@ struct rung_draft {
 /* The setting of a key: `epochs`, or in full `trainer.epochs`. -1: it is none. */
 static int setting_of(const struct hpo_section *all, const char *key)
 {
-    for (size_t i = 0; i < HPO_LEN(settings); i++) {
-        struct config_target t = config_target_of(all, settings[i]);
+    for (int i = 0; i < N_SETTINGS; i++) {
+        struct config_target t = config_target_of(all, config_fidelity_settings[i]);
         size_t n = t.section ? strlen(t.section->path) : 0;
 
-        if (!strcmp(key, settings[i]) ||
-            (n && !strncmp(key, t.section->path, n) && key[n] == '.' && !strcmp(key + n + 1, t.key)))
-            return (int)i;
+        if (!strcmp(key, config_fidelity_settings[i]) ||
+            (n && !strncmp(key, t.section->path, n) && key[n] == '.' &&
+             !strcmp(key + n + 1, t.key)))
+            return i;
     }
     return -1;
 }
@@ -35,8 +38,8 @@ static void unknown_key(struct config_reader *r, const struct yaml_node *key)
 {
     struct words known = {.a = r->a};
 
-    for (size_t i = 0; i < HPO_LEN(settings); i++)
-        words_add(&known, settings[i]);
+    for (int i = 0; i < N_SETTINGS; i++)
+        words_add(&known, config_fidelity_settings[i]);
     words_add(&known, "promote");
     words_add(&known, "explore");
     config_unknown(r, key, "key", key->text, " in fidelity", "known", &known);
@@ -46,8 +49,8 @@ static void read_promote(struct config_reader *r, const struct yaml_node *n, str
 {
     double v;
 
-    if (n->kind != YAML_SCALAR || n->quoted || !str_to_double(n->text, &v) || !(v > 0) ||
-        v > 1e7 || (v >= 1 && v != floor(v)))
+    if (n->kind != YAML_SCALAR || n->quoted || !str_to_double(n->text, &v) || !(v > 0) || v > 1e7 ||
+        (v >= 1 && v != floor(v)))
         config_mistake(r, n,
                        "fidelity: promote: a share above 0 and below 1, or a whole number of "
                        "trials from 1, is needed");
@@ -68,16 +71,15 @@ static void read_explore(struct config_reader *r, const struct yaml_node *n, str
 static void read_setting(struct config_reader *r, int i, const struct yaml_node *key,
                          const struct yaml_node *n, struct rung_draft *d)
 {
-    struct config_target t = config_target_of(r->c->sections, settings[i]);
+    struct config_target t = config_target_of(r->c->sections, config_fidelity_settings[i]);
 
     if (d->set[i]) {
-        config_mistake(r, key, "fidelity: %s is said twice", settings[i]);
+        config_mistake(r, key, "fidelity: %s is said twice", config_fidelity_settings[i]);
         return;
     }
-    if (config_space_find(&r->c->space, settings[i]) >= 0) {
-        config_mistake(r, key,
-                       "fidelity: %s is searched in `space`: a rung cannot say what it is",
-                       settings[i]);
+    if (config_space_find(&r->c->space, config_fidelity_settings[i]) >= 0) {
+        config_mistake(r, key, "fidelity: %s is searched in `space`: a rung cannot say what it is",
+                       config_fidelity_settings[i]);
         return;
     }
     d->set[i] = n;
@@ -138,8 +140,8 @@ static struct yaml_node *rung_tree(struct config_reader *r, const struct rung_dr
     data = own_map(r->a, root, "data");
     folds = own_map(r->a, data, "folds");
     trainer = own_map(r->a, root, "trainer");
-    for (size_t i = 0; i < HPO_LEN(settings); i++) {
-        struct config_target t = config_target_of(r->c->sections, settings[i]);
+    for (int i = 0; i < N_SETTINGS; i++) {
+        struct config_target t = config_target_of(r->c->sections, config_fidelity_settings[i]);
 
         if (d->set[i])
             yaml_put(r->a,
@@ -160,8 +162,8 @@ static struct study_config *rung_config(struct config_reader *r, const struct ru
     c->rungs = NULL;
     c->n_rungs = 0;
     c->tree = rung_tree(r, d);
-    for (size_t i = 0; i < HPO_LEN(settings); i++) {
-        struct config_target t = config_target_of(r->c->sections, settings[i]);
+    for (int i = 0; i < N_SETTINGS; i++) {
+        struct config_target t = config_target_of(r->c->sections, config_fidelity_settings[i]);
 
         if (d->set[i])
             config_set(hpo_opt_find(t.section->opts, t.key), (char *)c + t.section->offset,
@@ -177,9 +179,9 @@ static const char *rung_says(struct config_reader *r, const struct rung_draft *d
     struct str s = {0};
     const char *ret;
 
-    for (size_t i = 0; i < HPO_LEN(settings); i++)
+    for (int i = 0; i < N_SETTINGS; i++)
         if (d->set[i])
-            str_addf(&s, "%s%s %s", s.n ? ", " : "", settings[i], d->set[i]->text);
+            str_addf(&s, "%s%s %s", s.n ? ", " : "", config_fidelity_settings[i], d->set[i]->text);
     ret = s.n ? arena_strdup(r->a, str_c(&s)) : "the study as it is written";
     str_release(&s);
     return ret;
@@ -255,14 +257,14 @@ int study_rung_quota(const struct study_rung *r, int finished)
 static void put_settings(const struct study_config *c, const struct study_config *rung,
                          struct yaml_node *ret, struct arena *a)
 {
-    for (size_t i = 0; i < HPO_LEN(settings); i++) {
-        struct config_target t = config_target_of(c->sections, settings[i]);
+    for (int i = 0; i < N_SETTINGS; i++) {
+        struct config_target t = config_target_of(c->sections, config_fidelity_settings[i]);
         const struct hpo_opt *o = hpo_opt_find(t.section->opts, t.key);
         const char *was = hpo_opt_get(o, (const char *)c + t.section->offset, a);
         const char *is = hpo_opt_get(o, (const char *)rung + t.section->offset, a);
 
         if (strcmp(was, is))
-            yaml_put(a, ret, settings[i], yaml_new_scalar(a, is));
+            yaml_put(a, ret, config_fidelity_settings[i], yaml_new_scalar(a, is));
     }
 }
 

@@ -161,6 +161,8 @@ struct yaml_node *config_enqueue_node(const struct hpo_space *s, const double *r
 /* --- config_fidelity.c --- */
 /* fine: no mistake was found so far, and the rungs can be made. */
 void config_read_fidelity(struct config_reader *r, bool fine);
+/* The settings of a rung, as paths in `space`; NULL ends them. */
+extern const char *const config_fidelity_settings[];
 struct yaml_node *config_fidelity_node(const struct study_config *c, struct arena *a);
 void config_identify_fidelity(const struct study_config *c, struct str *ret);
 

@@ -183,7 +183,8 @@ static void refer(cJSON *at, const char *definition)
 static void put_objective_rules(struct schema *c, cJSON *rules)
 {
     static const char *const data = "data", *const trainer = "trainer", *const space = "space",
-                             *const study = "study", *const direction = "direction";
+                             *const study = "study", *const direction = "direction",
+                             *const fidelity = "fidelity";
     const struct hpo_section *s = config_section(c->all, study);
     struct words free_ones = {.a = c->a}, needy = {.a = c->a};
     const struct objective_ops *const *o;
@@ -201,10 +202,10 @@ static void put_objective_rules(struct schema *c, cJSON *rules)
     require(at, &space, 1);
     refer(descend(c, at, space), "#/definitions/free_space");
     none = cJSON_AddArrayToObject(cJSON_AddObjectToObject(at, "not"), "anyOf");
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         cJSON *one = cJSON_CreateObject();
 
-        require(one, i ? &data : &trainer, 1);
+        require(one, i == 2 ? &fidelity : i ? &data : &trainer, 1);
         cJSON_AddItemToArray(none, one);
     }
     at = cJSON_AddObjectToObject(rule, "else");
@@ -243,6 +244,7 @@ void study_schema_write(struct str *ret)
     put_children(&c, "", properties);
     json_put_string(cJSON_AddObjectToObject(properties, "space"), "description",
                     "what is searched");
+    cJSON_AddItemToObject(properties, "fidelity", schema_fidelity(&c));
     rules = cJSON_AddArrayToObject(root, "allOf");
     put_objective_rules(&c, rules);
     for (const struct hpo_section *s = c.all; s->path; s++)

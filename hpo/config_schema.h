@@ -33,5 +33,6 @@ cJSON *schema_space(struct schema *c);
 cJSON *schema_free_space(void); /* parameters of any name */
 cJSON *schema_when(const struct schema *c, bool any_name);
 cJSON *schema_enqueue(void);
+cJSON *schema_fidelity(struct schema *c);
 
 #endif

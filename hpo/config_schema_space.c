@@ -118,6 +118,40 @@ cJSON *schema_when(const struct schema *c, bool any_name)
     return j;
 }
 
+cJSON *schema_fidelity(struct schema *c)
+{
+    static const char *const both[] = {"array", "null"}, *const or_null[] = {"object", "null"};
+    cJSON *j = cJSON_CreateObject(), *rung = cJSON_CreateObject(), *properties, *n;
+
+    json_put_string(j, "description",
+                    "rungs from cheap to expensive: the best trials of one go on "
+                    "to the next");
+    cJSON_AddItemToObject(j, "type", cJSON_CreateStringArray(both, 2));
+    json_put_number(j, "minItems", 2);
+    json_put_number(j, "maxItems", 16);
+    cJSON_AddItemToObject(rung, "type", cJSON_CreateStringArray(or_null, 2));
+    cJSON_AddBoolToObject(rung, "additionalProperties", false);
+    properties = cJSON_AddObjectToObject(rung, "properties");
+    for (int i = 0; config_fidelity_settings[i]; i++) {
+        struct config_target t = config_target_of(c->all, config_fidelity_settings[i]);
+        const struct hpo_opt *o = hpo_opt_find(t.section->opts, t.key);
+        const char *whole = arena_printf(c->a, "%s.%s", t.section->path, t.key);
+
+        cJSON_AddItemToObject(properties, config_fidelity_settings[i], schema_option(c, o, NULL));
+        cJSON_AddItemToObject(properties, whole, schema_option(c, o, NULL));
+    }
+    n = schema_typed("number");
+    json_put_number(n, "exclusiveMinimum", 0);
+    json_put_string(n, "description", "to the next rung: a share below 1, or how many");
+    cJSON_AddItemToObject(properties, "promote", n);
+    n = schema_typed("integer");
+    json_put_number(n, "minimum", 0);
+    json_put_string(n, "description", "others, drawn at random, that go on as well");
+    cJSON_AddItemToObject(properties, "explore", n);
+    cJSON_AddItemToObject(j, "items", rung);
+    return j;
+}
+
 cJSON *schema_enqueue(void)
 {
     static const char *const both[] = {"array", "null"};

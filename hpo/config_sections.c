@@ -17,7 +17,8 @@ static const struct hpo_opt study_options[] = {
             "what a trial is judged by; where no network is trained any word, and `value` without "
             "one"),
     HPO_OPT(INT, struct study_opts, trials, "trials", "20", 1, 10000000, 0,
-            "finished trials (complete and pruned) of the whole study, over every run of it"),
+            "finished trials (complete and pruned) of the whole study, over every run of it; with "
+            "`fidelity`, of its first rung"),
     HPO_OPT(TIME, struct study_opts, timeout, "timeout", NULL, 1, 1e9, 0,
             "a run ends after this time; what it had begun goes on with the next run"),
     HPO_OPT(INT, struct study_opts, seed, "seed", "0", 0, 2147483647, 0,
@@ -26,11 +27,14 @@ static const struct hpo_opt study_options[] = {
                   "the epoch of a fold that counts"),
     HPO_OPT(INT, struct study_opts, max_failures, "max_failures", "5", 0, 1000000, 0,
             "this many failed trials in a row stop the study; 0: nothing does"),
-    HPO_OPT(REAL, struct study_opts, target, "target", NULL, 0, 0, 0,
-            "the study ends when a trial is as good as this; without it, nothing is good enough"),
-    HPO_OPT(INT, struct study_opts, patience, "patience", "0", 0, 10000000, 0,
-            "the study ends after this many finished trials in a row that are no better than the "
-            "best before them; 0: never"),
+    HPO_OPT(
+        REAL, struct study_opts, target, "target", NULL, 0, 0, 0,
+        "the study ends when a trial (of the last rung) is as good as this; without it, nothing is "
+        "good enough"),
+    HPO_OPT(
+        INT, struct study_opts, patience, "patience", "0", 0, 10000000, 0,
+        "the study ends after this many finished trials in a row (of the last rung) that are no "
+        "better than the best before them; 0: never"),
     HPO_OPT(REAL, struct study_opts, min_delta, "min_delta", "0", 0, HUGE_VAL, 0,
             "to count as better for `patience`, a trial is better by more than this"),
     HPO_OPT(TIME, struct study_opts, max_seconds, "max_seconds", NULL, 0, 1e9, HPO_OPT_MIN_OPEN,

@@ -23,7 +23,8 @@ struct study_trial *study_append(struct study *s);
 void study_moved(struct study *s, const struct study_trial *t, enum hpo_trial_state before);
 
 /* --- study_rungs.c --- */
-/* The next trial that goes on to this rung; NULL: there is none left. *ret_explored: it was drawn. */
+/* The next trial that goes on to this rung; NULL: there is none left. *ret_explored: it was drawn.
+ */
 const struct hpo_trial *study_to_promote(const struct study *s, int rung, bool *ret_explored);
 
 /* --- study_next.c --- */

@@ -271,7 +271,8 @@ struct study_trial *study_to_repeat(const struct study *s, int rung, int n)
     for (int i = 0; retries && s->rung[rung].count[HPO_TRIAL_FAIL] && i < n; i++) {
         struct study_trial *t = s->trial[i];
 
-        if (t->t.rung == rung && t->t.state == HPO_TRIAL_FAIL && !t->retried && t->t.retry < retries)
+        if (t->t.rung == rung && t->t.state == HPO_TRIAL_FAIL && !t->retried &&
+            t->t.retry < retries)
             return t;
     }
     return NULL;
@@ -308,8 +309,8 @@ static int claim(struct study *s, struct study_trial *t, struct hpo_err *err)
     return rc;
 }
 
-/* A trial with the next number: a repetition of `failed` if that is not NULL; else `promoted` on the
- * next rung; else a new one. */
+/* A trial with the next number: a repetition of `failed` if that is not NULL; else `promoted` on
+ * the next rung; else a new one. */
 static int begin(struct study *s, struct study_trial *failed, const struct hpo_trial *promoted,
                  bool explored, struct study_trial **ret, struct hpo_err *err)
 {
@@ -440,9 +441,11 @@ int study_next(struct study *s, struct study_trial **ret, struct hpo_err *err)
 int study_enqueue(struct study *s, const double *values, int *ret_number, struct hpo_err *err)
 {
     int n = s->config->space.n, rc;
-    struct hpo_trial t = {
-        .number = s->n, .state = HPO_TRIAL_WAITING, .value = NAN, .enqueued = true,
-        .cheap = s->n_rungs > 1};
+    struct hpo_trial t = {.number = s->n,
+                          .state = HPO_TRIAL_WAITING,
+                          .value = NAN,
+                          .enqueued = true,
+                          .cheap = s->n_rungs > 1};
     struct study_trial *added;
 
     t.values = arena_dup(&s->arena, values, sizeof(*values) * (size_t)n);

@@ -71,8 +71,8 @@ static int draw(const struct study *s, int rung, const struct hpo_trial **list, 
     int wanted = s->config->rungs[rung].explore;
 
     for (int i = from; i < n; i++) {
-        struct hpo_rng rng = hpo_rng_for((uint64_t)s->config->study.seed, list[i]->number, rung,
-                                         "explore", 0);
+        struct hpo_rng rng =
+            hpo_rng_for((uint64_t)s->config->study.seed, list[i]->number, rung, "explore", 0);
 
         lots[i - from] = (struct lot){hpo_rng_uniform(&rng), list[i]};
     }
@@ -108,25 +108,22 @@ static int promoted(const struct study *s, int rung, const struct hpo_trial **re
     return k;
 }
 
-static bool has_gone_on(const struct study *s, const struct hpo_trial *t)
-{
-    for (int i = t->number + 1; i < s->n; i++)
-        if (s->trial[i]->t.rung == t->rung + 1 && s->trial[i]->t.promoted_from == t->number)
-            return true;
-    return false;
-}
-
 const struct hpo_trial *study_to_promote(const struct study *s, int rung, bool *ret_explored)
 {
     const struct hpo_trial **list = xmalloc(sizeof(*list) * (size_t)(s->n + 1)), *ret = NULL;
+    bool *gone_on = xcalloc((size_t)s->n + 1, sizeof(*gone_on)); /* by number */
     int best, n = promoted(s, rung - 1, list, &best);
 
+    for (int i = 0; i < s->n; i++)
+        if (s->trial[i]->t.rung == rung)
+            gone_on[s->trial[i]->t.promoted_from] = true;
     for (int i = 0; i < n && !ret; i++) {
-        if (has_gone_on(s, list[i]))
+        if (gone_on[list[i]->number])
             continue;
         ret = list[i];
         *ret_explored = i >= best;
     }
+    free(gone_on);
     free(list);
     return ret;
 }

@@ -49,8 +49,8 @@ static const char *find_line(const char *identity, const char *key)
     return NULL;
 }
 
-/* Do two identities say the same of the settings of the first rung? `promote` and `explore` are none
- * of them. */
+/* Do two identities say the same of the settings of the first rung? `promote` and `explore` are
+ * none of them. */
 static bool same_first_rung(const char *a, const char *b)
 {
     static const char *const keys[] = {"fidelity.0.limit: ", "fidelity.0.image_size: ",
@@ -78,10 +78,11 @@ static int comparable_rung(const struct study *s, const struct hpo_study_info *o
     if (s->n_rungs > 1)
         return same_first_rung(s->info.digest, theirs)
                    ? 0
-                   : hpo_fail(err, HPO_ECONFIG,
-                              "study.warm_start: the sampler of this study learns on the first rung "
-                              "of `fidelity`, and %s has no such rung: their values do not compare",
-                              other->name);
+                   : hpo_fail(
+                         err, HPO_ECONFIG,
+                         "study.warm_start: the sampler of this study learns on the first rung "
+                         "of `fidelity`, and %s has no such rung: their values do not compare",
+                         other->name);
     for (int rung = 1;; rung++) {
         snprintf(key, sizeof(key), "fidelity.%d", rung);
         if (!find_line(theirs, key))

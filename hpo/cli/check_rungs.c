@@ -4,8 +4,8 @@
 #include "hpo/study_folds.h"
 
 /* What a trial costs on a rung. */
-static int cost_of(const struct study_config *c, const struct kn_backend_ops *backend, struct arena *a,
-                   struct rung_cost *ret, struct hpo_err *err)
+static int cost_of(const struct study_config *c, const struct kn_backend_ops *backend,
+                   struct arena *a, struct rung_cost *ret, struct hpo_err *err)
 {
     double *values = ARENA_ARRAY(a, double, c->space.n + 1);
     struct tr_dataset data = {0};
@@ -30,8 +30,8 @@ static int cost_of(const struct study_config *c, const struct kn_backend_ops *ba
     return rc;
 }
 
-int check_rungs_find(const struct study_config *c, const struct kn_backend_ops *backend, int64_t trials,
-                     struct arena *a, struct check_rungs *ret, struct hpo_err *err)
+int check_rungs_find(const struct study_config *c, const struct kn_backend_ops *backend,
+                     int64_t trials, struct arena *a, struct check_rungs *ret, struct hpo_err *err)
 {
     int n = (int)trials, rc = 0;
 
@@ -79,8 +79,7 @@ void check_rungs_print(const struct check_rungs *r, struct str *ret)
         return;
     str_add(ret, "\nrungs      trials  images a trial  cost of a trial\n");
     for (int i = 0; i < r->n; i++)
-        str_addf(ret, "  %-8d %6d  %14.0f  %14.1f%%  %s\n", i, r->rung[i].trials,
-                 r->rung[i].images,
+        str_addf(ret, "  %-8d %6d  %14.0f  %14.1f%%  %s\n", i, r->rung[i].trials, r->rung[i].images,
                  100 * trial_cost(&r->rung[i]) / trial_cost(&r->rung[r->n - 1]), r->rung[i].says);
     str_addf(ret,
              "  All rungs together cost %.1f%% of %d trials on the last one, in multiply-adds\n"

@@ -19,8 +19,8 @@ struct check_rungs {
 };
 
 /* With every parameter at the middle of its range, and trials on the first rung. In a. */
-int check_rungs_find(const struct study_config *c, const struct kn_backend_ops *backend, int64_t trials,
-                     struct arena *a, struct check_rungs *ret, struct hpo_err *err);
+int check_rungs_find(const struct study_config *c, const struct kn_backend_ops *backend,
+                     int64_t trials, struct arena *a, struct check_rungs *ret, struct hpo_err *err);
 void check_rungs_print(const struct check_rungs *r, struct str *ret);
 void check_rungs_json(const struct check_rungs *r, cJSON *into);
 /* That all trials of all rungs train on. */

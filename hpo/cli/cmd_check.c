@@ -56,7 +56,8 @@ static int middle_config(const struct study_config *c, struct arena *a, struct t
     return study_config_trial(c, values, a, ret, err);
 }
 
-/* Of a study that trains: its data, and what a trial costs; of one with rungs, on the last of them. */
+/* Of a study that trains: its data, and what a trial costs; of one with rungs, on the last of them.
+ */
 static int find_training(struct found *f, struct arena *a, struct hpo_err *err)
 {
     const struct study_config *c = study_config_rung(f->config, f->config->n_rungs - 1);

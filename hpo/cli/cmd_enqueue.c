@@ -57,8 +57,7 @@ static int store(struct storage *s, const struct study_config *c, const double *
                  struct asked *ret, struct hpo_err *err)
 {
     struct hpo_trial *all = NULL;
-    struct hpo_trial t = {
-        .state = HPO_TRIAL_WAITING, .values = values, .cheap = c->n_rungs > 1};
+    struct hpo_trial t = {.state = HPO_TRIAL_WAITING, .values = values, .cheap = c->n_rungs > 1};
     struct hpo_study_info info;
     int rc;
 
@@ -71,9 +70,8 @@ static int store(struct storage *s, const struct study_config *c, const double *
         return rc;
     *ret = (struct asked){.trial = t.number, .trials = c->study.trials};
     for (int i = 0; i < t.number; i++)
-        ret->finished +=
-            !all[i].rung &&
-            (all[i].state == HPO_TRIAL_COMPLETE || all[i].state == HPO_TRIAL_PRUNED);
+        ret->finished += !all[i].rung &&
+                         (all[i].state == HPO_TRIAL_COMPLETE || all[i].state == HPO_TRIAL_PRUNED);
     return 0;
 }
 

@@ -85,7 +85,8 @@ static void data(struct view *v, const struct tr_dataset *d)
  * one. */
 static double trial_done(const struct study *study, const struct run_slot *s)
 {
-    const struct pruner *p = study_pruner(study, s->trial->rung); /* it knows the steps of a trial */
+    const struct pruner *p =
+        study_pruner(study, s->trial->rung); /* it knows the steps of a trial */
     double inside = s->progress.steps > 0 ? (double)s->progress.step / s->progress.steps : 0;
     int beside = s->progress.folds > 1 && p->folds > 1 ? s->progress.folds : 1;
     int folds = p->folds, each = p->fold_steps, fold = folds > 1 ? s->progress.fold : 0;

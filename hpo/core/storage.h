@@ -62,16 +62,15 @@ struct storage_ops {
     int (*load_trials)(struct storage *s, const struct hpo_space *space, struct arena *a,
                        struct hpo_trial **ret, int *ret_n, struct hpo_err *err);
 
-    /* A trial that is not of the study's last rung (t->cheap) has a value that does not compare with
-     * those of the others. To Optuna, whose best_trial is the best COMPLETE one, it is PRUNED when
-     * it is complete, as its SuccessiveHalvingPruner would leave it: seen with a part of the budget
-     * alone. load_trials gives it back as COMPLETE. */
+    /* A trial that is not of the study's last rung (t->cheap) has a value that does not compare
+     * with those of the others. To Optuna, whose best_trial is the best COMPLETE one, it is PRUNED
+     * when it is complete, as its SuccessiveHalvingPruner would leave it: seen with a part of the
+     * budget alone. load_trials gives it back as COMPLETE. */
 
-    /* Insert a RUNNING trial with its parameters, and retry and retry_of when retry > 0, and what it
-     * is on its rung; t->number
-     * must be the count of trials so far, else HPO_EBUSY: another program has added some. Sets
-     * t->id. Synced with the next finish, as a report is: sampling is a pure function, so a trial
-     * that a power loss takes comes again under its number. */
+    /* Insert a RUNNING trial with its parameters, and retry and retry_of when retry > 0, and what
+     * it is on its rung; t->number must be the count of trials so far, else HPO_EBUSY: another
+     * program has added some. Sets t->id. Synced with the next finish, as a report is: sampling is
+     * a pure function, so a trial that a power loss takes comes again under its number. */
     int (*add_trial)(struct storage *s, const struct hpo_space *space, struct hpo_trial *t,
                      struct hpo_err *err);
     /* Insert a WAITING trial that somebody asked for: those of t->values that are not NaN are given

@@ -50,9 +50,9 @@ struct hpo_trial {
     /* Of a study with rungs (`fidelity:`): 0 is the cheapest. Values of one rung compare with each
      * other and with no other rung's. */
     int rung;
-    bool cheap;         /* it is not the last rung */
-    bool explored;      /* promoted by a draw, and not for its value */
-    int promoted_from;  /* rung > 0: the trial with the same values on the rung below */
+    bool cheap;          /* it is not the last rung */
+    bool explored;       /* promoted by a draw, and not for its value */
+    int promoted_from;   /* rung > 0: the trial with the same values on the rung below */
     int retry, retry_of; /* retry > 0: it is the retry-th repetition of the failed trial retry_of */
 };
 
@@ -83,8 +83,8 @@ struct hpo_history {
     int next; /* the number of the trial that a sampler is asked for */
 };
 
-/* Is a, COMPLETE with a value, to be preferred to b? One of a higher rung always is; then the better
- * one, and of equal ones the earlier. */
+/* Is a, COMPLETE with a value, to be preferred to b? One of a higher rung always is; then the
+ * better one, and of equal ones the earlier. */
 bool hpo_trial_better(const struct hpo_trial *a, const struct hpo_trial *b);
 /* The best COMPLETE trial of the highest rung that has one, or NULL. */
 const struct hpo_trial *hpo_history_best(const struct hpo_history *h);

@@ -12,7 +12,8 @@
 #include "trainer/metric.h"
 #include "trainer/oof_images.h"
 
-/* A data set and its folds; more than one only when image_size is searched, or rungs have their own.
+/* A data set and its folds; more than one only when image_size is searched, or rungs have their
+ * own.
  */
 struct data {
     struct data *next;
@@ -100,7 +101,8 @@ static int open_data(struct objective *o, const struct study_config *c, int imag
     return 0;
 }
 
-/* The data set of this image size on a rung, opened at its first use and kept. HPO_ESTOPPED: paused.
+/* The data set of this image size on a rung, opened at its first use and kept. HPO_ESTOPPED:
+ * paused.
  */
 static int get_data(struct objective *o, const struct study_config *c, int image_size,
                     struct data **ret, struct hpo_err *err)

@@ -18,7 +18,8 @@ static struct fidelity_pairs correlate(const double *x, const double *y, int n)
 
 struct fidelity fidelity_of(const struct hpo_history *h, int rung)
 {
-    double *x = xmalloc(sizeof(*x) * (size_t)(h->n + 1)), *y = xmalloc(sizeof(*y) * (size_t)(h->n + 1));
+    double *x = xmalloc(sizeof(*x) * (size_t)(h->n + 1)),
+           *y = xmalloc(sizeof(*y) * (size_t)(h->n + 1));
     struct fidelity f = {.rung = rung};
     int n = 0;
 

@@ -14,7 +14,7 @@ struct fidelity_pairs {
 };
 
 struct fidelity {
-    int rung; /* this one, against the next */
+    int rung;                   /* this one, against the next */
     struct fidelity_pairs best; /* that went on for their values: the range is a narrow one */
     struct fidelity_pairs all;  /* with those that were drawn; the same as best without any */
     int drawn;                  /* among all */

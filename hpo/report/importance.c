@@ -215,8 +215,7 @@ static bool ever_active(const struct hpo_history *h, int param)
     for (int i = 0; i < h->n; i++) {
         const struct hpo_trial *t = h->trials[i];
 
-        if (t->rung == 0 && t->state == HPO_TRIAL_COMPLETE && t->values &&
-            !isnan(t->values[param]))
+        if (t->rung == 0 && t->state == HPO_TRIAL_COMPLETE && t->values && !isnan(t->values[param]))
             return true;
     }
     return false;

@@ -3,10 +3,10 @@
  *
  * Source: Watanabe, Bansal and Hutter (2023), arXiv 2304.10255, with the treatment of conditional
  * parameters of arXiv 2601.20800; details are those of Optuna 5.0's PedAnovaImportanceEvaluator.
- * In a study with rungs the trials of the first one count: values of different rungs do not compare,
- * and the others have been picked by their values.
- * Where the space has been extended during the study, all trials are seen in the present space
- * (Optuna takes each distribution that was stored for a regime of its own). */
+ * In a study with rungs the trials of the first one count: values of different rungs do not
+ * compare, and the others have been picked by their values. Where the space has been extended
+ * during the study, all trials are seen in the present space (Optuna takes each distribution that
+ * was stored for a regime of its own). */
 #ifndef HPO_REPORT_IMPORTANCE_H
 #define HPO_REPORT_IMPORTANCE_H
 

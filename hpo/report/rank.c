@@ -39,7 +39,8 @@ static void rank(const double *v, int n, double *ret)
 
 double rank_spearman(const double *x, const double *y, int n)
 {
-    double *rx = xmalloc(sizeof(*rx) * (size_t)(n + 1)), *ry = xmalloc(sizeof(*ry) * (size_t)(n + 1));
+    double *rx = xmalloc(sizeof(*rx) * (size_t)(n + 1)),
+           *ry = xmalloc(sizeof(*ry) * (size_t)(n + 1));
     double mean = (n + 1) / 2.0, xy = 0, xx = 0, yy = 0, r;
 
     rank(x, n, rx);

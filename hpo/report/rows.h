@@ -5,8 +5,8 @@
 
 #include "hpo/core/report.h"
 
-/* The trials to show: all by number, the best r->top of the complete ones (of higher rungs first), or the one of
- * REPORT_BEST and REPORT_TRIAL. In a. */
+/* The trials to show: all by number, the best r->top of the complete ones (of higher rungs first),
+ * or the one of REPORT_BEST and REPORT_TRIAL. In a. */
 const struct hpo_trial **rows_pick(const struct report *r, struct arena *a, int *ret_n);
 
 struct rows_counts {

@@ -98,10 +98,10 @@ static const char *note(const struct hpo_trial *t, struct arena *a)
 {
     const char *end = t->reason ? t->reason : t->device ? t->device : "";
     const char *comma = *end ? ", " : "";
-    const char *from = t->rung ? arena_printf(a, "trial %d %s%s", t->promoted_from,
-                                              t->explored ? "drawn" : "promoted",
-                                              t->retry > 0 || *end ? ", " : "")
-                               : "";
+    const char *from =
+        t->rung ? arena_printf(a, "trial %d %s%s", t->promoted_from,
+                               t->explored ? "drawn" : "promoted", t->retry > 0 || *end ? ", " : "")
+                : "";
 
     if (t->retry > 0)
         return arena_printf(a, "%sretry %d of trial %d%s%s", from, t->retry, t->retry_of, comma,

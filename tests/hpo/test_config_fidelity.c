@@ -57,8 +57,9 @@ static void test_read(void **state)
     struct str text = {0}, one = {0}, is = {0}, was = {0};
     double lr = 0.5;
 
-    assert_int_equal(open_with(&f, "[{limit: 200, image_size: 16, data.folds.run: 1, "
-                                   "trainer.epochs: 2, promote: 0.5, explore: 3}, {epochs: 4}, {}]"),
+    assert_int_equal(open_with(&f,
+                               "[{limit: 200, image_size: 16, data.folds.run: 1, "
+                               "trainer.epochs: 2, promote: 0.5, explore: 3}, {epochs: 4}, {}]"),
                      0);
     check_read(&f.c);
     study_config_write(&f.c, &text);
@@ -128,8 +129,9 @@ static void test_mistakes(void **state)
             fail_msg("%s: %s", cases[i].text, str_c(&f.said));
         config_close(&f);
     }
-    assert_int_equal(config_open(&f, "data: {path: x}\nspace: {epochs: {type: int, low: 2, high: 7}}\n"
-                                     "fidelity: [{epochs: 1}, {}]\n"),
+    assert_int_equal(config_open(&f,
+                                 "data: {path: x}\nspace: {epochs: {type: int, low: 2, high: 7}}\n"
+                                 "fidelity: [{epochs: 1}, {}]\n"),
                      HPO_ECONFIG);
     assert_non_null(strstr(str_c(&f.said), "epochs is searched in `space`"));
     assert_int_equal(config_open(&f, "objective: {type: function, name: sphere}\n"

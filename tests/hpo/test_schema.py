@@ -58,6 +58,8 @@ good = [p.read_text() for p in sorted((root / "studies").glob("*.yaml"))] + [
     D + "study: {enqueue: [{optimizer.lr: 0.1}, {optimizer.lr: 1}]}\n"
         "space: {optimizer.lr: {type: float, low: 1e-3, high: 1}}\n",
     D + "study: {enqueue: null, warm_start: other}\nobjective: training\n",
+    D + "fidelity: [{limit: 100, trainer.epochs: 2, promote: 0.5, explore: 1}, {folds.run: 1, promote: 2}, {}]\n",
+    D + "fidelity: null\n",
     D + "objective: {}\nsampler: {type: random, lag: 2, duplicates: allow}\n",
     D + "objective:\nsampler: {lag: 2}\n",
     F + S,
@@ -71,6 +73,11 @@ good = [p.read_text() for p in sorted((root / "studies").glob("*.yaml"))] + [
     D + "pruner: {type: patient, wrapped: {type: patient, wrapped: {type: threshold, upper: 1}}}\n",
 ]
 bad = [
+    D + "fidelity: [{epochs: 1}]\n",
+    D + "fidelity: [{nosuch: 1}, {}]\n",
+    D + "fidelity: [{epochs: 0}, {}]\n",
+    D + "fidelity: [{epochs: 1, promote: 0}, {}]\n",
+    F + S + "fidelity: [{epochs: 1}, {}]\n",
     "study: {}\n",
     "data: {}\n",
     D + "smapler: random\n",

@@ -1,19 +1,18 @@
 /* A study with rungs: which trials go on, when, and that it comes out the same whatever happens. */
 #include "tests/hpo/study_fixture.h"
 
-static const char *const text =
-    "data: {path: x, folds: {k: 3}}\n"
-    "study: {name: t, trials: 8, seed: 7, max_failures: 0}\n"
-    "sampler: {type: tpe, startup_trials: 2}\n"
-    "pruner: {type: median, startup_trials: 2}\n"
-    "trainer: {epochs: 4}\n"
-    "space:\n"
-    "  optimizer.lr: {type: float, low: 0.01, high: 1}\n"
-    "  batch_size: {type: int, low: 8, high: 64}\n"
-    "fidelity:\n"
-    "  - {limit: 50, epochs: 2, promote: 0.5, explore: 1}\n"
-    "  - {folds.run: 1, promote: 2}\n"
-    "  - {}\n";
+static const char *const text = "data: {path: x, folds: {k: 3}}\n"
+                                "study: {name: t, trials: 8, seed: 7, max_failures: 0}\n"
+                                "sampler: {type: tpe, startup_trials: 2}\n"
+                                "pruner: {type: median, startup_trials: 2}\n"
+                                "trainer: {epochs: 4}\n"
+                                "space:\n"
+                                "  optimizer.lr: {type: float, low: 0.01, high: 1}\n"
+                                "  batch_size: {type: int, low: 8, high: 64}\n"
+                                "fidelity:\n"
+                                "  - {limit: 50, epochs: 2, promote: 0.5, explore: 1}\n"
+                                "  - {folds.run: 1, promote: 2}\n"
+                                "  - {}\n";
 
 static void begin(struct fixture *f, const char *const *sets, int n)
 {
@@ -101,8 +100,8 @@ static void test_configs(void **state)
 /* A trial is compared with those of its rung; one that was drawn is not pruned. */
 static void test_pruning(void **state)
 {
-    static const char *const sets[] = {
-        "fidelity=[{epochs: 2, promote: 4, explore: 3}, {}]", "study.trials=8"};
+    static const char *const sets[] = {"fidelity=[{epochs: 2, promote: 4, explore: 3}, {}]",
+                                       "study.trials=8"};
     struct fixture *f = *state;
     struct study *s = &f->study;
     struct study_trial *t;
@@ -132,7 +131,8 @@ static void test_pruning(void **state)
 /* The target and the patience are of the last rung. */
 static void test_stop_rules(void **state)
 {
-    static const char *const sets[] = {"study.target=0.5", "fidelity=[{epochs: 2, promote: 3}, {}]"};
+    static const char *const sets[] = {"study.target=0.5",
+                                       "fidelity=[{epochs: 2, promote: 3}, {}]"};
     struct fixture *f = *state;
     struct study *s = &f->study;
 
@@ -202,9 +202,9 @@ static void test_more_trials(void **state)
 /* A finite space that is done before study.trials: its best go on all the same. */
 static void test_exhausted(void **state)
 {
-    static const char *const sets[] = {"sampler={type: grid}", "space.batch_size.low=60",
-                                       "space.optimizer.lr={type: float, low: 0.5, high: 1, step: 0.5}",
-                                       "study.trials=20"};
+    static const char *const sets[] = {
+        "sampler={type: grid}", "space.batch_size.low=60",
+        "space.optimizer.lr={type: float, low: 0.5, high: 1, step: 0.5}", "study.trials=20"};
     struct fixture *f = *state;
     struct study *s = &f->study;
     struct study_trial *t;
@@ -234,8 +234,9 @@ static void test_identity(void **state)
     begin(f, NULL, 0);
     study_close(&f->study);
     study_config_release(&f->config);
-    read_config(f, (const char *const[]){"fidelity=[{limit: 50, epochs: 3, promote: 0.5, explore: "
-                                         "1}, {folds.run: 1, promote: 2}, {}]"},
+    read_config(f,
+                (const char *const[]){"fidelity=[{limit: 50, epochs: 3, promote: 0.5, explore: "
+                                      "1}, {folds.run: 1, promote: 2}, {}]"},
                 1);
     assert_int_equal(study_open(&f->study, &f->config, f->dir, "data1", 1, &err), HPO_ECONFIG);
     assert_non_null(strstr(err.msg, "fidelity.0.epochs: 2 -> 3"));
@@ -307,8 +308,12 @@ static int run_in_some_order(struct fixture *f, uint64_t seed, struct outcome *r
     for (int i = 0; i < n && i < MOST; i++) {
         const struct hpo_trial *t = &s->trial[i]->t;
 
-        ret[i] = (struct outcome){{t->values[0], t->values[1]}, t->value,         t->state,
-                                  t->rung,                      t->promoted_from, t->retry_of,
+        ret[i] = (struct outcome){{t->values[0], t->values[1]},
+                                  t->value,
+                                  t->state,
+                                  t->rung,
+                                  t->promoted_from,
+                                  t->retry_of,
                                   t->explored};
     }
     study_close(s);
@@ -406,7 +411,8 @@ static void test_warm_start(void **state)
 
         study_config_release(&f->config);
         read_config(f, (const char *const[]){fidelity[k], "study.warm_start=t", "study.name=u"}, 3);
-        assert_int_equal(study_open(s, &f->config, dir, "data1", 1, &err), k == 2 ? HPO_ECONFIG : 0);
+        assert_int_equal(study_open(s, &f->config, dir, "data1", 1, &err),
+                         k == 2 ? HPO_ECONFIG : 0);
         assert_int_equal(s->n_prior, priors[k]);
         if (k < 2)
             study_close(s);

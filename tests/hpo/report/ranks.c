@@ -1,5 +1,5 @@
-/* For parity_rank.py: "n x1 ... xn y1 ... yn" a line on stdin; on stdout rho, its interval, tau, its
- * interval, in that order. */
+/* For parity_rank.py: "n x1 ... xn y1 ... yn" a line on stdin; on stdout rho, its interval, tau,
+ * its interval, in that order. */
 #include <stdio.h>
 #include <stdlib.h>
 

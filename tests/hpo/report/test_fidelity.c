@@ -8,8 +8,9 @@ extern const struct report_ops report_text, report_json, report_csv;
 
 static void test_coefficients(void **state)
 {
-    static const double x[] = {1, 2, 3, 4, 5}, up[] = {10, 20, 30, 40, 50}, ties[] = {1, 1, 2, 2, 3},
-                        swap[] = {2, 1, 3, 4, 5}, flat[] = {7, 7, 7, 7, 7};
+    static const double x[] = {1, 2, 3, 4, 5}, up[] = {10, 20, 30, 40, 50},
+                        ties[] = {1, 1, 2, 2, 3}, swap[] = {2, 1, 3, 4, 5},
+                        flat[] = {7, 7, 7, 7, 7};
     struct rank_interval in;
 
     assert_true(rank_spearman(x, up, 5) == 1);
@@ -41,8 +42,11 @@ static void make(struct rf *f, struct hpo_trial *t, const struct hpo_trial **lis
     for (int i = 0; i < CHEAP + n + drawn; i++) {
         int from = i < CHEAP ? 0 : i < CHEAP + n ? i - CHEAP : CHEAP - 1 - (i - CHEAP - n);
 
-        t[i] = (struct hpo_trial){.number = i, .state = HPO_TRIAL_COMPLETE, .value = i,
-                                  .values = rf_values[0], .cheap = i < CHEAP};
+        t[i] = (struct hpo_trial){.number = i,
+                                  .state = HPO_TRIAL_COMPLETE,
+                                  .value = i,
+                                  .values = rf_values[0],
+                                  .cheap = i < CHEAP};
         if (i >= CHEAP) {
             t[i].rung = 1;
             t[i].promoted_from = from;

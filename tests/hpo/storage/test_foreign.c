@@ -143,7 +143,8 @@ static void refused(void **state)
         {"DELETE FROM hpo_study", "there is no study", HPO_EMISSING},
         {"DELETE FROM studies", "deleted by another program", HPO_EFORMAT},
         {"INSERT INTO hpo_study SELECT 2, 1, metric, config, digest, 0, 0 FROM hpo_study;"
-         "INSERT INTO studies VALUES (2, 'b')", "more than one row", HPO_EFORMAT},
+         "INSERT INTO studies VALUES (2, 'b')",
+         "more than one row", HPO_EFORMAT},
         {"UPDATE hpo_study SET config = x'00'", "a column is not of its type", HPO_EFORMAT},
         {"UPDATE hpo_study SET created = 'x'", "a column is not of its type", HPO_EFORMAT},
         {"DELETE FROM study_directions", "no direction", HPO_EFORMAT},

@@ -417,8 +417,11 @@ static void rungs(void **state)
 
     fx_create(&f, true);
     for (int i = 0; i < 4; i++) {
-        t[i] = (struct hpo_trial){.number = i, .values = fx_values(&f.arena, 0), .started = 1e9,
-                                  .cheap = i != 2, .rung = i == 2};
+        t[i] = (struct hpo_trial){.number = i,
+                                  .values = fx_values(&f.arena, 0),
+                                  .started = 1e9,
+                                  .cheap = i != 2,
+                                  .rung = i == 2};
         t[i].promoted_from = 0;
         t[i].explored = i == 2;
         assert_ok(&f, f.s.ops->add_trial(&f.s, &fx_space, &t[i], &f.err));

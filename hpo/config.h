@@ -173,6 +173,14 @@ int study_config_trainings(const struct study_config *c);
 /* What data.folds.k: auto comes to, in the tree as well. */
 void study_config_set_k(struct study_config *c, int k);
 
+/* The folds of its data. HPO_ECONFIG with the place in the study file, or the line of the manifest. */
+int study_config_make_folds(const struct study_config *c, const struct tr_dataset *d,
+                            struct tr_folds *ret, struct hpo_err *err);
+/* data.folds.k: auto becomes what the data say: the folds of a manifest's fold column. To be called
+ * before anybody counts the study's steps. HPO_ECONFIG: data.folds.run is more than that. */
+int study_config_settle_folds(struct study_config *c, const struct tr_dataset *d,
+                              struct hpo_err *err);
+
 /* Every section that a file can have, in order, offsets into struct study_config: those of hpo/
  * and, under "trainer", those of tr_sections. Ends with path NULL; allocated in a. */
 const struct hpo_section *study_sections(struct arena *a);

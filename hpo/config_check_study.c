@@ -275,11 +275,13 @@ static void check_folds(struct config_reader *r)
     struct folds_opts *f = &r->c->folds;
     int all;
 
+    if (!r->objective || !r->objective->trains) /* it has no such section */
+        return;
     f->auto_k = f->k < 0;
     if (f->auto_k)
         f->k = DEFAULT_K;
     all = study_config_folds(r->c);
-    if (f->auto_k && !r->partial && r->objective && r->objective->trains)
+    if (f->auto_k && !r->partial)
         put_plain(r, "data.folds.k", arena_printf(r->a, "%d", f->k));
     if (all > TR_MAX_FOLDS)
         config_mistake(r, place(r, "data.folds.repeats"),
@@ -298,38 +300,6 @@ static void check_folds(struct config_reader *r)
                        "allowed in a trial",
                        study_config_folds_run(r->c), r->c->trainer.seeds,
                        study_config_trainings(r->c), TR_MAX_FOLDS);
-}
-
-int study_config_folds(const struct study_config *c)
-{
-    return c->folds.k * c->folds.repeats;
-}
-
-int study_config_folds_run(const struct study_config *c)
-{
-    return c->folds.run > 0 ? c->folds.run : study_config_folds(c);
-}
-
-int study_config_trainings(const struct study_config *c)
-{
-    return study_config_folds_run(c) * c->trainer.seeds;
-}
-
-void study_config_set_k(struct study_config *c, int k)
-{
-    struct yaml_node *n = yaml_get_path(c->tree, "data.folds.k");
-
-    c->folds.k = k;
-    if (n) /* put there when auto was found */
-        n->text = arena_printf(&c->arena, "%d", k);
-    for (int i = 0; i < c->n_rungs; i++) {
-        struct study_config *rung = (struct study_config *)c->rungs[i].config;
-
-        rung->folds.k = k;
-        n = yaml_get_path(rung->tree, "data.folds.k");
-        if (n)
-            n->text = arena_printf(&c->arena, "%d", k);
-    }
 }
 
 const struct objective_ops *config_objective(const struct yaml_node *root)

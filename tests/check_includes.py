@@ -25,7 +25,7 @@ RULES = {
     "samplers": ["base/", "hpo/core/"],
     "hpo/pruners": ["base/", "hpo/core/"],
     # What a trial is: the study file, and what it trains.
-    "hpo/objectives": ["base/", "hpo/core/", "hpo/config.h", "hpo/objective.h", "hpo/study_folds.h", f"kernels/{PUBLIC}",
+    "hpo/objectives": ["base/", "hpo/core/", "hpo/config.h", "hpo/objective.h", f"kernels/{PUBLIC}",
                        f"trainer/{PUBLIC}", f"trainer/data/{PUBLIC}"],
     "hpo/storage": ["base/", "hpo/core/"],
     "hpo/report": ["base/", "hpo/core/"],

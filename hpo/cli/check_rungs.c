@@ -1,7 +1,6 @@
 #include "hpo/cli/check_rungs.h"
 
 #include "hpo/cli/study_data.h"
-#include "hpo/study_folds.h"
 
 /* What a trial costs on a rung. */
 static int cost_of(const struct study_config *c, const struct kn_backend_ops *backend,
@@ -20,7 +19,7 @@ static int cost_of(const struct study_config *c, const struct kn_backend_ops *ba
     if (!rc)
         rc = tr_cost(backend, &middle.trainer, &data, &cost, err);
     if (!rc)
-        rc = study_folds_make(c, &data, &folds, err);
+        rc = study_config_make_folds(c, &data, &folds, err);
     if (!rc) {
         ret->images = study_images_trained(c, &folds) * middle.trainer.epochs;
         ret->macs = cost.macs;

@@ -6,7 +6,6 @@
 
 #include "base/file.h"
 #include "hpo/devices.h"
-#include "hpo/study_folds.h"
 #include "trainer/metric.h"
 #include "trainer/trainer.h"
 
@@ -189,9 +188,9 @@ int study_data_check(struct study_config *c, const struct tr_dataset *d, struct 
                         c->data.path, d->images.classes ? d->class_names[0] : "");
     rc = check_metric(c, d->images.classes, err);
     if (!rc)
-        rc = study_folds_make(c, d, ret, err);
+        rc = study_config_make_folds(c, d, ret, err);
     if (!rc)
-        rc = study_folds_settle(c, d, err);
+        rc = study_config_settle_folds(c, d, err);
     if (rc)
         return rc;
     tr_audit(d, ret, c->folds.group, a, ret_audit);
@@ -212,7 +211,7 @@ int study_rungs_check(const struct study_config *c, tr_decode_progress_fn *progr
 
         rc = study_data_open(rung, &data, progress, arg, err);
         if (!rc)
-            rc = study_folds_make(rung, &data, &folds, err);
+            rc = study_config_make_folds(rung, &data, &folds, err);
         if (!rc)
             rc = study_space_check(rung, &data, err);
         tr_folds_release(&folds);

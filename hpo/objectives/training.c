@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "hpo/objective.h"
-#include "hpo/study_folds.h"
 #include "trainer/metric.h"
 #include "trainer/oof_images.h"
 
@@ -88,7 +87,7 @@ static int open_data(struct objective *o, const struct study_config *c, int imag
     d->image_size = image_size;
     d->limit = c->data.limit;
     if (!rc)
-        rc = study_folds_make(c, &d->set, &d->folds, err);
+        rc = study_config_make_folds(c, &d->set, &d->folds, err);
     if (rc) {
         tr_dataset_close(&d->set);
         free(d);

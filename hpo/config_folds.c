@@ -1,14 +1,48 @@
-#include "hpo/study_folds.h"
-
+/* The folds that a study asks for, of the data that it names. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "hpo/config.h"
+#include "trainer/data/dataset.h"
+#include "trainer/data/folds.h"
 #include "trainer/data/mistakes.h"
 
 #define DEFAULT_VALID 0.2
+
+int study_config_folds(const struct study_config *c)
+{
+    return c->folds.k * c->folds.repeats;
+}
+
+int study_config_folds_run(const struct study_config *c)
+{
+    return c->folds.run > 0 ? c->folds.run : study_config_folds(c);
+}
+
+int study_config_trainings(const struct study_config *c)
+{
+    return study_config_folds_run(c) * c->trainer.seeds;
+}
+
+/* In the tree too, where it was put when auto was found. */
+static void set_k(struct study_config *c, int k, struct arena *a)
+{
+    struct yaml_node *n = yaml_get_path(c->tree, "data.folds.k");
+
+    c->folds.k = k;
+    if (n)
+        n->text = arena_printf(a, "%d", k);
+}
+
+void study_config_set_k(struct study_config *c, int k)
+{
+    set_k(c, k, &c->arena);
+    for (int i = 0; i < c->n_rungs; i++) /* ours, though nobody else may write to them */
+        set_k((struct study_config *)c->rungs[i].config, k, &c->arena);
+}
 
 /* A mistake where `key` of the study file stands. */
 HPO_PRINTF(4, 5)
@@ -88,8 +122,8 @@ static int check_given(const struct study_config *c, const struct tr_dataset *d,
     return rc;
 }
 
-int study_folds_make(const struct study_config *c, const struct tr_dataset *d, struct tr_folds *ret,
-                     struct hpo_err *err)
+int study_config_make_folds(const struct study_config *c, const struct tr_dataset *d,
+                            struct tr_folds *ret, struct hpo_err *err)
 {
     const struct folds_opts *f = &c->folds;
     struct tr_folds_spec spec = {
@@ -121,7 +155,8 @@ int study_folds_make(const struct study_config *c, const struct tr_dataset *d, s
     return 0;
 }
 
-int study_folds_settle(struct study_config *c, const struct tr_dataset *d, struct hpo_err *err)
+int study_config_settle_folds(struct study_config *c, const struct tr_dataset *d,
+                              struct hpo_err *err)
 {
     if (c->folds.auto_k && d->folds)
         study_config_set_k(c, d->n_folds);

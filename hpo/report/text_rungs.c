@@ -85,10 +85,11 @@ void text_rungs(const struct report *r, struct arena *a, struct str *ret)
 
         if (!f.all.n)
             continue;
-        str_addf(ret, "\n  rung %d against rung %d: %s\n", i, i + 1, fidelity_verdict(&f));
+        str_addf(ret, "\n  rung %d against rung %d:\n", i, i + 1);
         add_pairs("promoted for their values", &f.best, ret);
         if (f.drawn)
             add_pairs("with those that were drawn", &f.all, ret);
+        str_addf(ret, "    %s\n", fidelity_verdict(&f));
         narrow |= !f.drawn && f.best.n >= RANK_MIN;
     }
     if (narrow)

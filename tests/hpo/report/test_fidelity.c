@@ -106,7 +106,7 @@ static void test_views(void **state)
     text = rf_print(&f, &report_text);
     assert_non_null(strstr(text, "rung"));
     assert_non_null(strstr(text, "trial 11 drawn"));
-    assert_non_null(strstr(text, "rung 0 against rung 1: "));
+    assert_non_null(strstr(text, "rung 0 against rung 1:\n"));
     assert_non_null(strstr(text, "    5 promoted for their values, Spearman's rho 1.00 ["));
     assert_non_null(strstr(text, "    7 with those that were drawn, Spearman's rho 1.00 ["));
     assert_null(strstr(text, "Only the best of a rung are compared"));

@@ -1,6 +1,7 @@
 /* hpo/study_impl.h - inside the study: what its files share. study.c opens it and stores what
- * happens, study_next.c says what runs next, study_identity.c whether two study files may follow
- * one another, study_warm.c takes over the trials of another study. */
+ * happens, study_next.c says what runs next, study_sight.c on whose results,
+ * study_rungs.c which trials go on to the next rung, study_identity.c whether two study files may
+ * follow one another, study_warm.c takes over the trials of another study. */
 #ifndef HPO_STUDY_IMPL_H
 #define HPO_STUDY_IMPL_H
 
@@ -26,6 +27,20 @@ void study_moved(struct study *s, const struct study_trial *t, enum hpo_trial_st
 /* The next trial that goes on to this rung; NULL: there is none left. *ret_explored: it was drawn.
  */
 const struct hpo_trial *study_to_promote(const struct study *s, int rung, bool *ret_explored);
+
+/* --- study_sight.c --- */
+/* Everything that is decided about trial `number` is decided on the trials below this one. */
+int study_limit(const struct study *s, int number);
+/* The history that a trial may see, and room for it. */
+struct study_sight {
+    struct hpo_history tried; /* of every trial of this study below it, late results hidden */
+    struct hpo_history seen;  /* with the priors, its own rung and bracket alone */
+    const struct hpo_trial **pointers;
+    struct hpo_trial *hidden;
+};
+/* For trial `number` of a rung; the study's own arrays where they will do. */
+void study_sight_open(struct study_sight *v, const struct study *s, int number, int rung);
+void study_sight_close(struct study_sight *v);
 
 /* --- study_next.c --- */
 /* A failed trial of the rung that is to be repeated, among the first n trials; NULL: none. */

@@ -7,14 +7,6 @@
 #include "base/file.h"
 #include "hpo/study_impl.h"
 
-/* Everything that is decided about trial `number` is decided on the trials below this one. */
-static int limit_for(const struct study *s, int number)
-{
-    int lag = s->config->sampler.lag;
-
-    return !lag ? number : number >= lag ? number - lag + 1 : 0;
-}
-
 /* ---------------------------------------------------------------- why no new trial is begun */
 
 static bool better(const struct study *s, const struct hpo_trial *t, double than)
@@ -79,7 +71,7 @@ enum study_end study_end(const struct study *s)
 
     if (o->max_failures && s->failures_in_a_row >= o->max_failures)
         return STUDY_FAILURES;
-    end = enough(s, limit_for(s, s->n));
+    end = enough(s, study_limit(s, s->n));
     if (end)
         return end;
     if (s->n_rungs > 1 && study_rung_now(s) < s->n_rungs)
@@ -99,110 +91,6 @@ bool study_over(const struct study *s)
     return end == STUDY_FAILURES || (end && !s->count[HPO_TRIAL_RUNNING]);
 }
 
-/* ---------------------------------------------------------------- what may be seen */
-
-/* The history that a trial may see, and room for it. */
-struct sight {
-    struct hpo_history tried; /* of every trial of this study below it, late results hidden */
-    struct hpo_history seen;  /* with the priors, its own rung and bracket alone */
-    const struct hpo_trial **pointers;
-    struct hpo_trial *hidden;
-};
-
-static int bracket_of(const struct study *s, int rung, int number)
-{
-    const struct pruner *p = study_pruner(s, rung);
-
-    return p->ops->bracket ? p->ops->bracket(p, number) : 0;
-}
-
-/* Is trial i, of an array that may show it as it once was, one that trial `number` is judged with?
- */
-static bool beside(const struct study *s, int i, int rung, int number)
-{
-    return s->trial[i]->t.rung == rung && bracket_of(s, rung, i) == bracket_of(s, rung, number);
-}
-
-/* Are all trials shown to each other? */
-static bool all_alike(const struct study *s)
-{
-    return s->n_rungs == 1 && !s->rung[0].pruner.ops->bracket;
-}
-
-/* What a trial looks like while it runs. */
-static struct hpo_trial as_running(const struct hpo_trial *t)
-{
-    struct hpo_trial r = *t;
-
-    r.state = HPO_TRIAL_RUNNING;
-    r.value = NAN;
-    r.points = NULL;
-    r.folds = NULL;
-    r.reason = NULL;
-    r.n_points = r.n_folds = 0;
-    r.ended = r.seconds = 0;
-    return r;
-}
-
-/* For trial `number` of a rung; the study's own arrays where they will do. */
-static void sight_open(struct sight *v, const struct study *s, int number, int rung)
-{
-    const struct hpo_trial **own = s->all + s->n_prior;
-    int limit = limit_for(s, number), late = number - limit, n = 0, tried = 0;
-
-    *v = (struct sight){.tried = {&s->config->space, own, number, number},
-                        .seen = {&s->config->space, s->all, s->n_prior + number, number}};
-    if (!late && all_alike(s))
-        return;
-    v->pointers = xmalloc(sizeof(*v->pointers) * (size_t)(2 * number + s->n_prior + 1));
-    v->hidden = xmalloc(sizeof(*v->hidden) * (size_t)(late + 1));
-    if (number)
-        memcpy(v->pointers, own, sizeof(*own) * (size_t)number);
-    for (int i = 0; i < late; i++) {
-        v->hidden[i] = as_running(own[limit + i]);
-        v->pointers[limit + i] = &v->hidden[i];
-    }
-    v->tried.trials = v->pointers;
-    v->seen.trials = v->pointers + number;
-    for (int i = 0; i < s->n_prior; i++)
-        v->pointers[number + n++] = s->all[i];
-    for (int i = 0; i < number; i++)
-        if (beside(s, i, rung, number))
-            v->pointers[number + n++] = v->pointers[i];
-    v->seen.n = n;
-    /* Last: what lies before it is read above. */
-    for (int i = 0; i < number; i++)
-        if (s->trial[i]->t.rung == rung)
-            v->pointers[tried++] = v->pointers[i];
-    v->tried.n = tried;
-}
-
-static void sight_close(struct sight *v)
-{
-    free(v->pointers);
-    free(v->hidden);
-}
-
-bool study_should_stop(const struct study *s, const struct hpo_trial *t)
-{
-    const struct pruner *p = study_pruner(s, t->rung);
-    bool whole = !s->config->sampler.lag && all_alike(s), ret;
-    struct hpo_history h = s->history;
-    struct sight v = {0};
-
-    if (t->explored) /* it is there to be compared with the others at its end */
-        return false;
-    if (!whole) {
-        sight_open(&v, s, t->number, t->rung);
-        h = v.seen;
-        h.trials += s->n_prior;
-        h.n -= s->n_prior;
-    }
-    ret = p->ops->should_stop(p, &h, t);
-    sight_close(&v);
-    return ret;
-}
-
 /* ---------------------------------------------------------------- values */
 
 /* Nothing is missing: what is active has a value, and what is not has none. */
@@ -217,16 +105,16 @@ static int sample(struct study *s, int number, const double *given, double *ret,
 {
     const struct hpo_space *space = &s->config->space;
     struct hpo_rng rng = hpo_rng_for((uint64_t)s->config->study.seed, number, -1, "enqueued", 0);
-    struct sight v;
+    struct study_sight v;
     int rc;
 
     if (given && is_whole(space, given)) {
         memcpy(ret, given, sizeof(*ret) * (size_t)space->n);
         return 0;
     }
-    sight_open(&v, s, number, 0);
+    study_sight_open(&v, s, number, 0);
     rc = sampler_next(&s->sampler, &v.seen, &v.tried, ret, err);
-    sight_close(&v);
+    study_sight_close(&v);
     if (rc || !given)
         return rc;
     /* What is given may wake parameters that the sampler left asleep: those are drawn at random. */
@@ -369,9 +257,9 @@ static int next_new(struct study *s, struct study_trial **ret, struct hpo_err *e
         return 0;
     t = waiting(s);
     number = t ? t->t.number : s->n;
-    if (s->config->sampler.lag && s->first_open < limit_for(s, number))
+    if (s->config->sampler.lag && s->first_open < study_limit(s, number))
         return 0; /* it has to wait for their results */
-    if (enough(s, limit_for(s, number)))
+    if (enough(s, study_limit(s, number)))
         return 0;
     if (t) {
         rc = claim(s, t, err);
@@ -381,13 +269,13 @@ static int next_new(struct study *s, struct study_trial **ret, struct hpo_err *e
     }
     return s->exhausted
                ? 0
-               : begin(s, study_to_repeat(s, 0, limit_for(s, number)), NULL, false, ret, err);
+               : begin(s, study_to_repeat(s, 0, study_limit(s, number)), NULL, false, ret, err);
 }
 
 /* Does a trial run that trial `number` has to wait for? Those that only wait may do so for ever. */
 static bool has_to_wait(const struct study *s, int number)
 {
-    int limit = s->config->sampler.lag ? limit_for(s, number) : 0;
+    int limit = s->config->sampler.lag ? study_limit(s, number) : 0;
 
     for (int i = s->first_open; i < limit; i++)
         if (s->trial[i]->t.state == HPO_TRIAL_RUNNING)
@@ -398,7 +286,7 @@ static bool has_to_wait(const struct study *s, int number)
 /* The trials of the rung below are known; the order here is that of study.h. */
 static int next_promoted(struct study *s, int rung, struct study_trial **ret, struct hpo_err *err)
 {
-    int limit = limit_for(s, s->n);
+    int limit = study_limit(s, s->n);
     const struct hpo_trial *from = NULL;
     struct study_trial *failed;
     bool explored = false;

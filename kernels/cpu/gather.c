@@ -2,30 +2,18 @@
 #include <string.h>
 
 #include "kernels/check.h"
-#include "kernels/cpu/plan.h"
+#include "kernels/cpu/gather.h"
 #include "kernels/math/sample.h"
 
-/* Where channel c of pixel i of an image goes, and what a value of the source becomes there. */
-struct target {
-    float *x;
-    size_t pixel, channel; /* floats from one to the next */
-    const float *lut[3];
-};
-
-static float *at(const struct target *t, size_t pixel, int c)
-{
-    return t->x + pixel * t->pixel + (size_t)c * t->channel;
-}
-
-static void put_black(const struct target *t, size_t first, int count)
+static void put_black(const struct cpu_target *t, size_t first, int count)
 {
     for (int c = 0; c < 3; c++)
         for (int i = 0; i < count; i++)
-            *at(t, first + (size_t)i, c) = t->lut[c][0];
+            *cpu_at(t, first + (size_t)i, c) = t->lut[c][0];
 }
 
 /* Columns first .. last of a row, which lie beyond the image. */
-static void put_border(const struct target *t, const uint8_t *src, int w,
+static void put_border(const struct cpu_target *t, const uint8_t *src, int w,
                        const struct kn_placement *p, size_t row, int first, int last)
 {
     if (p->fill != KN_FILL_REFLECT) {
@@ -36,13 +24,24 @@ static void put_border(const struct target *t, const uint8_t *src, int w,
         const uint8_t *s = src + 3 * kn_reflect((p->flip ? w - 1 - x : x) + p->dx, w);
 
         for (int c = 0; c < 3; c++)
-            *at(t, row + (size_t)x, c) = t->lut[c][s[c]];
+            *cpu_at(t, row + (size_t)x, c) = t->lut[c][s[c]];
     }
 }
 
+static void copy_channel(float *x, size_t pixel, const float *lut, const uint8_t *s, int step,
+                         int count)
+{
+    if (pixel == 1)
+        for (int i = 0; i < count; i++, s += step)
+            x[i] = lut[*s];
+    else
+        for (int i = 0; i < count; i++, s += step, x += pixel)
+            *x = lut[*s];
+}
+
 /* One row of the crop: columns first .. last of it show the image, the rest is border. */
-static void put_row(const struct target *t, const uint8_t *src, int w, const struct kn_placement *p,
-                    size_t row)
+static void put_row(const struct cpu_target *t, const uint8_t *src, int w,
+                    const struct kn_placement *p, size_t row)
 {
     int dx = p->dx, first = dx < 0 ? -dx : 0, last = dx > 0 ? w - dx : w;
 
@@ -60,18 +59,14 @@ static void put_row(const struct target *t, const uint8_t *src, int w, const str
     put_border(t, src, w, p, row, last, w);
     for (int c = 0; c < 3; c++) {
         const uint8_t *s = src + 3 * (p->flip ? w - 1 - first + dx : first + dx) + c;
-        float *x = at(t, row + (size_t)first, c);
-        const float *lut = t->lut[c];
-        size_t pixel = t->pixel;
-        int step = p->flip ? -3 : 3;
 
-        for (int i = first; i < last; i++, s += step, x += pixel)
-            *x = lut[*s];
+        copy_channel(cpu_at(t, row + (size_t)first, c), t->pixel, t->lut[c], s, p->flip ? -3 : 3,
+                     last - first);
     }
 }
 
 /* Shifted and mirrored: every pixel is one of the source. */
-static void put_copy(const struct target *t, const uint8_t *src, int h, int w,
+static void put_copy(const struct cpu_target *t, const uint8_t *src, int h, int w,
                      const struct kn_placement *p)
 {
     for (int y = 0; y < h; y++) {
@@ -85,144 +80,27 @@ static void put_copy(const struct target *t, const uint8_t *src, int h, int w,
     }
 }
 
-/* Pixels side by side, channel by channel: what the compiler makes vectors of. */
-#define CHUNK 64
-struct chunk {
-    float c[3][CHUNK];
-};
-
-static void load(const struct target *t, size_t first, int count, struct chunk *ret)
-{
-    for (int c = 0; c < 3; c++)
-        for (int i = 0; i < CHUNK; i++)
-            ret->c[c][i] = i < count ? *at(t, first + (size_t)i, c) : 0;
-}
-
-static void store(const struct target *t, size_t first, int count, const struct chunk *k)
-{
-    for (int c = 0; c < 3; c++)
-        for (int i = 0; i < count; i++)
-            *at(t, first + (size_t)i, c) = k->c[c][i];
-}
-
-/* Do what PIXEL says to every pixel p. */
-#define EACH_PIXEL(k, PIXEL)                                                         \
-    for (int i = 0; i < CHUNK; i++) {                                                \
-        struct kn_rgb p = {(k)->c[0][i], (k)->c[1][i], (k)->c[2][i]};                \
-                                                                                     \
-        p = (PIXEL);                                                                 \
-        (k)->c[0][i] = p.r, (k)->c[1][i] = p.g, (k)->c[2][i] = p.b;                  \
-    }
-
-/* kn_jitter, step by step. */
-static void jitter(const struct kn_colour *c, float mean, struct chunk *k)
-{
-    EACH_PIXEL(k, kn_brighten(c, p))
-    if (c->contrast != 1.0f)
-        EACH_PIXEL(k, kn_contrast(c, p, mean))
-    if (c->saturation != 1.0f)
-        EACH_PIXEL(k, kn_saturate(c, p))
-    if (c->hue != 0.0f)
-        EACH_PIXEL(k, kn_turn_hue(c->hue, p))
-}
-
-static float brightened_grey(const struct target *t, const struct kn_colour *c, int pixels)
-{
-    double sum = 0;
-    struct chunk k;
-
-    for (int first = 0; first < pixels; first += CHUNK) {
-        int count = pixels - first < CHUNK ? pixels - first : CHUNK;
-
-        load(t, (size_t)first, count, &k);
-        for (int i = 0; i < CHUNK; i++) {
-            struct kn_rgb p = {k.c[0][i], k.c[1][i], k.c[2][i]};
-
-            k.c[0][i] = kn_grey(kn_brighten(c, p));
-        }
-        for (int i = 0; i < count; i++)
-            sum += (double)k.c[0][i];
-    }
-    return (float)(sum / pixels);
-}
-
-/* Values in [0, 1] become what the network sees, in place. */
-static void recolour(const struct target *t, const struct kn_hyper *h, const struct kn_colour *c,
-                     int pixels)
-{
-    float mean = c->on && c->contrast != 1.0f ? brightened_grey(t, c, pixels) : 0;
-    struct chunk k;
-
-    for (int first = 0; first < pixels; first += CHUNK) {
-        int count = pixels - first < CHUNK ? pixels - first : CHUNK;
-
-        load(t, (size_t)first, count, &k);
-        if (c->on)
-            jitter(c, mean, &k);
-        for (int j = 0; j < 3; j++)
-            for (int i = 0; i < CHUNK; i++)
-                k.c[j][i] = kn_normalise_real(k.c[j][i], h->mean[j], h->std[j]);
-        store(t, (size_t)first, count, &k);
-    }
-}
-
-/* Scaled and turned. Without a turn the columns' neighbours are the same in every row. */
-static void put_sampled(const struct target *t, const uint8_t *src, int h, int w,
-                        const struct kn_placement *p)
-{
-    struct kn_tap column[CHUNK], tx, ty = {0};
-    float u, v;
-
-    for (int x0 = 0; x0 < w; x0 += CHUNK) {
-        int count = w - x0 < CHUNK ? w - x0 : CHUNK;
-
-        for (int i = 0; i < count && !p->turned; i++)
-            column[i] = kn_tap_x(p, (float)(p->flip ? w - 1 - x0 - i : x0 + i), w);
-        for (int y = 0; y < h; y++) {
-            size_t row = (size_t)y * (size_t)w + (size_t)x0;
-
-            if (!p->turned)
-                ty = kn_tap_y(p, (float)(p->vertical_flip ? h - 1 - y : y), h);
-            for (int i = 0; i < count; i++) {
-                struct kn_rgb q;
-
-                if (p->turned) {
-                    kn_unturn(p, x0 + i, y, h, w, &u, &v);
-                    tx = kn_tap_x(p, u, w);
-                    ty = kn_tap_y(p, v, h);
-                } else {
-                    tx = column[i];
-                }
-                q = kn_sample(src, w, tx, ty);
-                *at(t, row + (size_t)i, 0) = q.r;
-                *at(t, row + (size_t)i, 1) = q.g;
-                *at(t, row + (size_t)i, 2) = q.b;
-            }
-        }
-    }
-}
-
-static void cut_out(const struct target *t, int w, struct kn_hole q)
+static void cut_out(const struct cpu_target *t, int w, struct kn_hole q)
 {
     for (int c = 0; c < 3; c++)
         for (int y = q.y0; y < q.y1; y++)
             for (int x = q.x0; x < q.x1; x++)
-                *at(t, (size_t)y * (size_t)w + (size_t)x, c) = 0;
+                *cpu_at(t, (size_t)y * (size_t)w + (size_t)x, c) = 0;
 }
 
-static void put_image(const struct cpu_model *m, struct target *t, const uint8_t *src, int h, int w,
-                      const struct kn_placement *p)
+static void put_image(const struct cpu_model *m, struct cpu_target *t, const uint8_t *src, int h,
+                      int w, const struct kn_placement *p)
 {
     bool late = p->resampled || p->colour.on; /* values are normalised when all else is done */
 
     for (int c = 0; c < 3; c++)
         t->lut[c] = late ? m->share : m->lut[c];
     if (p->resampled)
-        put_sampled(t, src, h, w, p);
+        cpu_put_sampled(t, src, h, w, p);
     else
         put_copy(t, src, h, w, p);
     if (late)
-        recolour(t, &m->hyper, &p->colour, h * w);
+        cpu_recolour(t, &m->hyper, &p->colour, h * w);
     cut_out(t, w, p->erased);
     cut_out(t, w, p->cut);
 }
@@ -233,8 +111,8 @@ static void put_rows(const struct cpu_plan *p, const struct cpu_model *m,
     const struct kn_images *im = p->images;
     const struct cpu_tensor *in = &p->tensor[0];
     size_t pixels = (size_t)im->h * (size_t)im->w;
-    struct target t = {.pixel = in->plain ? 1 : (size_t)p->dev->block,
-                       .channel = in->plain ? pixels : 1};
+    struct cpu_target t = {.pixel = in->plain ? 1 : (size_t)p->dev->block,
+                           .channel = in->plain ? pixels : 1};
 
     for (int n = first; n < last; n++) {
         struct kn_placement place = {.flip = pick->mirror};

@@ -116,6 +116,9 @@ int run_save(struct tr_run *r, struct hpo_err *err);
 /* trainer/loop.c: the rest of the epoch that the group is in, evaluation included, into the rows of
  * the curve. The place is moved behind it. */
 int run_epoch(struct tr_run *r, struct hpo_err *err);
+/* This epoch's order of a member's rows, and the batches of a step of it, one a model. */
+void run_shuffle(const struct tr_run *r, struct tr_member *m);
+void run_fill(const struct tr_run *r, int step, struct kn_batch *ret);
 
 /* trainer/evaluate.c: the metrics of every member on its validation rows, into its row. */
 int run_evaluate(struct tr_run *r, struct hpo_err *err);

@@ -13,7 +13,7 @@
 #define ASK_EVERY_S 0.03
 
 /* The order of an epoch does not depend on those before it, so a resumed epoch finds its own. */
-static void shuffle(const struct tr_run *r, struct tr_member *m)
+void run_shuffle(const struct tr_run *r, struct tr_member *m)
 {
     struct hpo_rng rng = hpo_rng_for(r->job->seed, -1, m->fold, "order", (uint64_t)r->place.epoch);
 
@@ -93,7 +93,7 @@ static void place_average(const struct tr_run *r, const struct tr_member *m, int
 
 /* A member whose epoch is shorter than its neighbours' sits the last steps out; a model that is
  * nobody's sits out all of them. */
-static void fill_batches(const struct tr_run *r, int step, struct kn_batch *ret)
+void run_fill(const struct tr_run *r, int step, struct kn_batch *ret)
 {
     const struct kn_images *images = &r->job->data->images;
 
@@ -196,9 +196,9 @@ static int step_once(struct tr_run *r, int step, int steps, struct hpo_err *err)
     double mean = 0;
     int training = 0, rc;
 
-    fill_batches(r, step, r->now);
+    run_fill(r, step, r->now);
     if (next)
-        fill_batches(r, step + 1, r->next);
+        run_fill(r, step + 1, r->next);
     rc = r->plan->ops->async ? train_ahead(r, next, step, whole, &mean, err)
                              : train_and_wait(r, next, step, &mean, err);
     if (rc)
@@ -217,7 +217,7 @@ static int train_steps(struct tr_run *r, struct hpo_err *err)
     int steps = 0, rc = 0;
 
     for (int i = 0; i < r->members; i++) {
-        shuffle(r, &r->member[i]);
+        run_shuffle(r, &r->member[i]);
         steps = r->member[i].steps > steps ? r->member[i].steps : steps;
     }
     r->since = 0;
@@ -244,7 +244,7 @@ static int estimate(struct tr_run *r, struct hpo_err *err)
     for (int i = 0; i < r->members; i++)
         steps = r->member[i].steps > steps ? r->member[i].steps : steps;
     for (int step = 0; step < steps && !rc; step++) {
-        fill_batches(r, step, r->now);
+        run_fill(r, step, r->now);
         for (int i = 0; i < r->models; i++)
             r->now[i].estimate = step + 1;
         rc = r->plan->ops->train(r->plan, r->now, NULL, NULL, err);

@@ -1,4 +1,4 @@
-/* hpo data synth | info | pack: data sets. */
+/* hpo data synth | info | pack | preview: data sets. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "hpo/cli/args.h"
 #include "hpo/cli/command.h"
+#include "hpo/cli/data_preview.h"
 #include "hpo/cli/data_print.h"
 #include "trainer/data/synth.h"
 
@@ -15,6 +16,7 @@ struct data_args {
     double noise;
     const char *cache;
     bool skip, stretch, json;
+    struct preview_args preview;
 };
 
 static const struct arg synth_table[] = {
@@ -110,6 +112,21 @@ static int pack(const struct data_args *a, const char *path, struct hpo_err *err
     return rc;
 }
 
+static const struct arg preview_table[] = {
+    {"--set", ARG_TEXTS, offsetof(struct data_args, preview.sets)},
+    {"--dir", ARG_TEXT, offsetof(struct data_args, preview.runs)},
+    {"--out", ARG_TEXT, offsetof(struct data_args, preview.out)},
+    {"--fold", ARG_INT, offsetof(struct data_args, preview.fold)},
+    {"--epochs", ARG_INT, offsetof(struct data_args, preview.epochs)},
+    {"--images", ARG_INT, offsetof(struct data_args, preview.images)},
+    {NULL, ARG_FLAG, 0},
+};
+
+static int preview(const struct data_args *a, const char *study, struct hpo_err *err)
+{
+    return data_preview(&a->preview, study, err);
+}
+
 struct verb {
     const char *name;
     const struct arg *table;
@@ -117,11 +134,13 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"synth", synth_table, synth}, {"info", open_table, info}, {"pack", open_table, pack}};
+    {"synth", synth_table, synth}, {"info", open_table, info}, {"pack", open_table, pack},
+    {"preview", preview_table, preview}};
 
 static int run(int argc, char **argv, struct hpo_err *err)
 {
-    struct data_args a = {.classes = 4, .images = 250, .size = 32, .noise = 0.3};
+    struct data_args a = {.classes = 4, .images = 250, .size = 32, .noise = 0.3,
+                          .preview = {.epochs = 6, .images = 10}};
     const struct verb *v = NULL;
     const char **rest;
     char name[32];
@@ -132,8 +151,8 @@ static int run(int argc, char **argv, struct hpo_err *err)
             v = &verbs[i];
     if (!v) {
         hpo_fail(err, HPO_ECONFIG,
-                 argc > 1 ? "data: unknown word '%s': synth, info or pack (hpo data --help)"
-                          : "data: synth, info or pack? (hpo data --help)%s",
+                 argc > 1 ? "data: unknown word '%s': synth, info, pack or preview (hpo data --help)"
+                          : "data: synth, info, pack or preview? (hpo data --help)%s",
                  argc > 1 ? argv[1] : "");
         return EXIT_MISTAKE;
     }
@@ -142,8 +161,10 @@ static int run(int argc, char **argv, struct hpo_err *err)
     argv[1] = name;
     rc = args_parse(v->table, &a, argc - 1, argv + 1, 1, rest, &n, err);
     if (!rc && n != 1)
-        rc = hpo_fail(err, HPO_ECONFIG, "data %s: which folder%s?", v->name,
-                      v->run == synth ? "" : " or manifest");
+        rc = hpo_fail(err, HPO_ECONFIG, "data %s: which %s?", v->name,
+                      v->run == synth     ? "folder"
+                      : v->run == preview ? "study"
+                                          : "folder or manifest");
     if (!rc)
         rc = v->run(&a, rest[0], err);
     free(rest);
@@ -151,14 +172,18 @@ static int run(int argc, char **argv, struct hpo_err *err)
 }
 
 const struct command_ops command_data = {
-    .plugin = {.name = "data", .help = "Make a small data set, look at one, or pack one."},
+    .plugin = {.name = "data", .help = "Make a small data set, look at one, pack one; what a network sees of one."},
     .usage = "data synth DIR [--classes N] [--images N] [--size PIXELS] [--noise X] [--seed N]\n"
              "       hpo data info PATH [--size PIXELS] [--limit N] [--skip] [--stretch] [--json]\n"
              "       hpo data pack PATH [--size PIXELS] [--limit N] [--skip] [--stretch]\n"
-             "       info and pack also: [--seed N] [--cache DIR]\n\n"
+             "       info and pack also: [--seed N] [--cache DIR]\n"
+             "       hpo data preview STUDY [--out FILE.png] [--images N] [--epochs N] [--fold N]\n"
+             "                              [--set KEY=VALUE]... [--dir DIR]\n\n"
              "  synth   draw a set of labelled JPEGs: 4 classes of 250 images, 32 x 32 pixels\n"
              "  info    classes, counts, mean and deviation, images that cannot be used\n"
              "  pack    decode now, so that a study starts at once\n"
+             "  preview a sheet of training images as the network sees them, augmented and mixed:\n"
+             "          a column an image (10), a row an epoch (6), into NAME-preview.png\n"
              "  PATH    a folder with a folder a class, or a CSV manifest:\n"
              "          path,label[,group][,fold][,x,y,w,h]\n"
              "  --size PIXELS  of a square's side (32), --limit N  a stratified subset of N images\n"

@@ -25,7 +25,7 @@ static void take_pixels(const struct tr_run *r, const float *from, size_t plane,
 {
     float mean[3], std[3];
 
-    tr_dataset_stats(r->job->data, r->member[0].rows, r->member[0].n_rows, mean, std);
+    tr_normalization(r->config, r->job->data, r->member[0].rows, r->member[0].n_rows, mean, std);
     for (int c = 0; c < 3; c++)
         for (size_t i = 0; i < plane; i++)
             ret[(size_t)c * plane + i] = from[(size_t)c * plane + i] * std[c] + mean[c];
@@ -100,7 +100,10 @@ int tr_preview(struct tr_session *s, const struct tr_job *job, int fold, int n, 
     if (fold < 0 || fold >= job->run)
         return hpo_fail(err, HPO_ECONFIG, "fold %d is not trained: there are folds 0 to %d", fold,
                         job->run - 1);
-    config.model = (struct hpo_part){&smallest, NULL};
+    if (config.normalize == TR_NORMALIZE_AUTO && config.model.pretrained)
+        config.normalize = TR_NORMALIZE_IMAGENET;
+    config.model = (struct tr_model_opts){.part = {&smallest, NULL}, .backbone_lr = 1};
+    config.seeds = 1;
     config.precision = KN_PRECISION_AUTO;
     own.config = &config;
     own.order = TR_FOLD_FIRST;

@@ -57,9 +57,9 @@ static int open_source(struct source *s, const struct preview_args *a, const cha
     c->data.image_size = s->middle.image_size;
     rc = study_data_open(c, &s->data, NULL, NULL, err);
     if (!rc)
-        rc = tr_folds_make(&s->folds, s->data.images.labels, s->data.images.n,
-                           s->data.images.classes, c->folds.k, c->folds.stratified,
-                           (uint64_t)c->study.seed, NULL, err);
+        rc = study_config_make_folds(c, &s->data, &s->folds, err);
+    if (!rc)
+        rc = study_config_settle_folds(c, &s->data, err);
     return rc;
 }
 
@@ -73,7 +73,7 @@ static int look(struct source *s, const struct preview_args *a, struct hpo_err *
         .config = &s->middle.trainer,
         .data = &s->data,
         .folds = &s->folds,
-        .run = c->folds.run > 0 ? c->folds.run : c->folds.k,
+        .run = study_config_folds_run(c),
         .seed = (uint64_t)c->study.seed,
     };
     int rc = tr_session_open(cpu, 0, 0, &session, err);

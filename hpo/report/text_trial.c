@@ -283,8 +283,8 @@ void text_one(const struct report *r, struct arena *a, struct str *ret)
     add_trial(r, t, ret);
     if (r->view == REPORT_TRIAL) {
         text_metrics(r, t, a, ret);
-        text_classes(r, a, ret);
         add_curve(r, t, a, ret);
+        text_classes(r, a, ret);
     }
     /* Last, so that it can be cut off and saved; a comment, so that the heading may come along. */
     if (r->single)

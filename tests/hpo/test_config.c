@@ -143,7 +143,7 @@ static const char many_said[] =
     "fp32, tf32, bf16, fp16\n"
     "s.yaml:15:30: trainer.optimizer.lr: '-1' is not allowed here: a number from 0 to 1000000000\n"
     "s.yaml:15:34: unknown key 'beta1' in trainer.optimizer of type sgd; known keys: type, "
-    "decay_bias_norm, clip_norm, accumulate, lr, momentum, nesterov, weight_decay\n"
+    "decay_bias_norm, clip_norm, accumulate, bias_scaler, lr, momentum, nesterov, weight_decay\n"
     "s.yaml:16:10: trainer.model: a list stands here: a mapping is needed\n"
     "s.yaml:17:3: 'epochs' stands here a second time: the first is in line 13\n"
     "s.yaml:19:24: unknown distribution 'flaot', did you mean 'float'? known: float, int, "

@@ -165,7 +165,7 @@ static const char *const bad[][2] = {
     {DATA "trainer: {optimizer: {momentum: 0.9}}\nspace:\n  optimizer.type: {type: categorical, "
           "choices: [adamw]}\n",
      "s.yaml:2:23: unknown key 'momentum' in trainer.optimizer of type adamw; known keys: type, "
-     "decay_bias_norm, clip_norm, accumulate, lr, beta1, beta2, eps, weight_decay\n"},
+     "decay_bias_norm, clip_norm, accumulate, bias_scaler, lr, beta1, beta2, eps, weight_decay\n"},
     {DATA "space:\n  trainer.epochs: {type: int, low: 1, high: 2}\n",
      "s.yaml:3:3: unknown parameter 'trainer.epochs': paths start inside 'trainer', write "
      "'epochs'\n"},

@@ -1,8 +1,9 @@
 /* Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024 (arXiv 2404.00498). A 2x2
  * convolution that whitens patches (trainer/whiten.h), frozen but for its bias, which is trained
  * for some epochs; three blocks of convolution, pool, batch norm, GELU, and once or twice more
- * convolution, batch norm, GELU; a pool of three, a linear layer without bias, small logits. Batch
- * norm has no scale to learn and follows its statistics fast; convolutions begin as the identity.
+ * convolution, batch norm, GELU; a pool of three (of less where less is left), a linear layer
+ * without bias, small logits. Batch norm has no scale to learn and follows its statistics fast;
+ * convolutions begin as the identity.
  *
  * width 64, growth 4, depth 2 is airbench94; width 128 with growth 3 is airbench95's, with depth 3
  * airbench96's: a third convolution a block, and a shortcut around the last two. */
@@ -48,11 +49,12 @@ static int block(const struct airbench *o, struct kn_net *n, int number, int in,
 static void build(const void *opts, const struct model_input *in, struct kn_net *ret)
 {
     const struct airbench *o = opts;
+    int side = in->height < in->width ? in->height : in->width, left = (side - 1) / 8;
     int wide = (int)(o->growth * o->width + 0.5), t;
 
-    if ((in->height < 25 || in->width < 25) && !ret->rc) {
+    if (left < 1 && !ret->rc) {
         ret->rc = hpo_fail(&ret->err, HPO_ECONFIG,
-                           "pictures of %d x %d pixels are too small: 25 x 25 is the least",
+                           "pictures of %d x %d pixels are too small: 9 x 9 is the least",
                            in->width, in->height);
         return;
     }
@@ -64,7 +66,8 @@ static void build(const void *opts, const struct model_input *in, struct kn_net 
     t = block(o, ret, 1, t, o->width);
     t = block(o, ret, 2, t, wide);
     t = block(o, ret, 3, t, wide);
-    t = kn_max_pool(ret, "layers.4", t, 3, 3, 0);
+    left = left < 3 ? left : 3;
+    t = kn_max_pool(ret, "layers.4", t, left, left, 0);
     t = kn_flatten(ret, "flatten", t);
     t = kn_dropout_samples(ret, "dropout", t, (float)o->head.dropout, o->head.samples);
     /* Before the layer instead of after it, which is the same: the layer is the head. */

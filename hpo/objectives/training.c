@@ -26,6 +26,7 @@ struct training {
     const struct kn_backend_ops *backend;
     pthread_mutex_t lock;      /* of the list */
     pthread_mutex_t data_lock; /* held while images are decoded: one at a time, others go on */
+    pthread_mutex_t list_lock; /* held while a list of images is written */
     struct data *data;
     struct tr_room *room; /* of the slots' sessions */
 };
@@ -132,6 +133,7 @@ static int open_training(struct objective *o, struct hpo_err *err)
 
     pthread_mutex_init(&t->lock, NULL);
     pthread_mutex_init(&t->data_lock, NULL);
+    pthread_mutex_init(&t->list_lock, NULL);
     t->room = tr_room_new();
     t->backend = hpo_registry_find((const void *const *)kn_backend_registry, o->site.backend);
     if (!t->backend)
@@ -155,6 +157,7 @@ static void close_training(struct objective *o)
     tr_room_free(t->room);
     pthread_mutex_destroy(&t->lock);
     pthread_mutex_destroy(&t->data_lock);
+    pthread_mutex_destroy(&t->list_lock);
 }
 
 static int open_slot(struct objective *o, void *slot, struct hpo_err *err)
@@ -259,13 +262,13 @@ static int list_images(struct objective *o, struct data *d, const char *oof, str
     struct arena a = {0};
     int rc = 0;
 
-    pthread_mutex_lock(&t->data_lock);
+    pthread_mutex_lock(&t->list_lock);
     if (oof && !d->listed) {
         rc = oof_images_write(arena_printf(&a, "%.*s", (int)(strrchr(oof, '/') - oof), oof),
                               &d->set, err);
         d->listed = !rc;
     }
-    pthread_mutex_unlock(&t->data_lock);
+    pthread_mutex_unlock(&t->list_lock);
     arena_release(&a);
     return rc;
 }

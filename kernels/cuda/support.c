@@ -21,17 +21,8 @@ int cu_check_support(const struct kn_plan_desc *d, struct hpo_err *err)
     return d->freeze ? refuse(err, "a network with frozen layers") : HPO_OK;
 }
 
-static bool plain(const struct kn_augment *a)
-{
-    return a->flip <= KN_FLIP_ALTERNATING && !a->fill && !a->vertical_flip && !a->resized_crop &&
-           !(a->rotation > 0) && !(a->brightness > 0) && !(a->contrast > 0) &&
-           !(a->saturation > 0) && !(a->hue > 0) && !(a->erasing > 0) && !a->cutout;
-}
-
 int cu_check_hyper_support(const struct kn_hyper *h, struct hpo_err *err)
 {
-    if (!plain(&h->augment))
-        return refuse(err, "augmentation beyond flips and a padded crop");
     if (h->class_weights)
         return refuse(err, "a loss with class weights");
     if (h->mirror)

@@ -41,6 +41,10 @@ static void gather_on_cpu(const struct run *r, int model, const uint8_t *pixels,
     m->hyper.augment = h->augment;
     m->hyper.seed = h->seed;
     m->hyper.fold = h->fold;
+    memcpy(m->hyper.mean, h->mean, sizeof(h->mean));
+    memcpy(m->hyper.std, h->std, sizeof(h->std));
+    for (int v = 0; v < 256; v++)
+        m->share[v] = (float)v / 255.0f;
     for (int c = 0; c < 3; c++)
         for (int v = 0; v < 256; v++)
             m->lut[c][v] = kn_normalise(v, h->mean[c], h->std[c]);
@@ -59,7 +63,8 @@ static void gather_on_cpu(const struct run *r, int model, const uint8_t *pixels,
     free(m);
 }
 
-static void check_gather(enum cu_type t, int models, struct cu_shape s, int padding, bool train)
+static void check_gather(enum cu_type t, int models, struct cu_shape s,
+                         const struct kn_augment *augment, bool train, double tolerance)
 {
     struct run r = run_begin(t, models, 2 * IMAGES + 1);
     size_t bytes = (size_t)IMAGES * s.h * s.w * 3, count;
@@ -76,7 +81,8 @@ static void check_gather(enum cu_type t, int models, struct cu_shape s, int padd
     count = count_of(&r, &s);
     want = xmalloc(sizeof(*want) * count * (size_t)models);
     for (int m = 0; m < models; m++) {
-        r.hyper[m].augment = (struct kn_augment){.flip = m != 2, .crop_padding = padding};
+        r.hyper[m].augment = *augment;
+        r.hyper[m].augment.flip = m != 2 ? augment->flip : 0;
         for (int i = 0; i < r.a.rows; i++)
             index[m][i] = (int32_t)hpo_rng_below(&rng, IMAGES);
     }
@@ -90,7 +96,7 @@ static void check_gather(enum cu_type t, int models, struct cu_shape s, int padd
     source_bytes(&r, 0, pixels, bytes, true);
     source_bytes(&r, 1, index, sizeof(index[0]), false);
     marked(&r, t, count);
-    run_check(&r, t, want, 0);
+    run_check(&r, t, want, tolerance);
     free(want);
     free(pixels);
 }
@@ -106,13 +112,53 @@ static void test_gather(void **state)
     for (size_t i = 0; i < HPO_LEN(cases); i++) {
         struct cu_shape s = shape(t, cases[i].h, cases[i].w, 3);
 
-        check_gather(t, models, s, cases[i].padding, true);
-        check_gather(t, models, s, cases[i].padding, false);
+        const struct kn_augment plain = {.flip = 1, .crop_padding = cases[i].padding};
+
+        check_gather(t, models, s, &plain, true, 0);
+        check_gather(t, models, s, &plain, false, 0);
         if (i == 3) { /* as nobody stores it today */
             s.stored *= 2;
-            check_gather(t, models, s, cases[i].padding, true);
+            check_gather(t, models, s, &plain, true, 0);
         }
     }
+}
+
+/* Every other method, alone and together. Only the mean that contrast is about may round in another
+ * way: it is added up in another order. */
+static void test_augment(void **state)
+{
+    static const struct kn_shape area = {0.2f, 1, -0.3f, 0.3f};
+    const struct kn_augment cases[] = {
+        {.flip = KN_FLIP_ALTERNATING, .vertical_flip = 1, .crop_padding = 3},
+        {.flip = 1, .vertical_flip = 1, .crop_padding = 5, .fill = KN_FILL_REFLECT},
+        {.flip = 1, .resized_crop = 1, .crop = area},
+        {.vertical_flip = 1, .crop_padding = 2, .rotation = 40},
+        {.flip = 1, .crop_padding = 2, .fill = KN_FILL_REFLECT, .rotation = 180},
+        {.flip = 1, .crop_padding = 2, .brightness = 0.5f, .saturation = 1.5f, .hue = 0.5f},
+        {.contrast = 0.7f, .crop_padding = 1},
+        {.flip = 1, .crop_padding = 2, .erasing = 0.7f, .erase = {0.02f, 0.4f, -1, 1}, .cutout = 3},
+        {.flip = 2,
+         .resized_crop = 1,
+         .crop = area,
+         .rotation = 15,
+         .brightness = 0.4f,
+         .contrast = 0.4f,
+         .saturation = 0.4f,
+         .hue = 0.1f,
+         .erasing = 0.5f,
+         .erase = {0.02f, 0.4f, -1, 1},
+         .cutout = 4},
+    };
+    static const int sides[][2] = {{1, 1}, {9, 7}, {32, 32}, {34, 61}, {2, 1025}};
+
+    EACH_RUN(t, models)
+    for (size_t i = 0; i < HPO_LEN(cases); i++)
+        for (size_t k = 0; k < HPO_LEN(sides); k++) {
+            bool contrast = cases[i].contrast > 0;
+
+            check_gather(t, models, shape(t, sides[k][0], sides[k][1], 3), &cases[i], true,
+                         contrast ? 1e-5 : 0);
+        }
 }
 
 /* ---- pooling ---- */
@@ -513,9 +559,10 @@ static void test_flatten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gather),  cmocka_unit_test(test_max_pool),
-        cmocka_unit_test(test_average), cmocka_unit_test(test_dropout),
-        cmocka_unit_test(test_samples), cmocka_unit_test(test_flatten),
+        cmocka_unit_test(test_gather),   cmocka_unit_test(test_augment),
+        cmocka_unit_test(test_max_pool), cmocka_unit_test(test_average),
+        cmocka_unit_test(test_dropout),  cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_flatten),
     };
 
     return cmocka_run_group_tests(tests, run_setup, NULL);

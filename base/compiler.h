@@ -23,4 +23,17 @@
 #define HPO_HD static inline
 #endif
 
+/* What a struct is initialised with whose members all begin as 0, without a warning in either
+ * language. */
+#ifdef __cplusplus
+#define HPO_ZEROED \
+    {              \
+    }
+#else
+#define HPO_ZEROED \
+    {              \
+        0          \
+    }
+#endif
+
 #endif

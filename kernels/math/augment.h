@@ -228,7 +228,7 @@ HPO_HD struct kn_placement kn_place(const struct kn_augment *a, uint64_t seed, i
 {
     struct kn_u4 r = kn_hash(seed, KN_FOR_AUGMENT, (uint32_t)fold, epoch, image);
     uint32_t places = 2u * (uint32_t)a->crop_padding + 1;
-    struct kn_placement p = {0};
+    struct kn_placement p = HPO_ZEROED;
 
     p.flip = kn_draw_flip(a->flip, r.x, seed, fold, epoch, image);
     p.vertical_flip = a->vertical_flip ? (int)(r.w >> 31) : 0;

@@ -35,7 +35,7 @@ struct cu_conv_shape cu_layer_shape(const struct cu_plan *p, const struct cu_lay
 
 static bool wanted(const struct cu_layer *l, enum cu_use use)
 {
-    return use != CU_DATA || l->has_data;
+    return (use != CU_DATA || l->has_data) && (use != CU_FILTER || l->has_filter);
 }
 
 static size_t limit_of(const struct cu_plan *p, const struct cu_layer *l, enum cu_use use)

@@ -57,8 +57,9 @@ static int plan_draft(struct cu_dev *d, const struct kn_plan_desc *desc, struct 
     size_t tensors = (size_t)desc->net->n_tensors;
     int rc;
 
-    p->base = (struct kn_plan){d->base.ops,      desc->net,    desc->batch,
-                               desc->eval_batch, desc->models, desc->optim};
+    p->base = (struct kn_plan){d->base.ops,  desc->net,   desc->batch,    desc->eval_batch,
+                               desc->models, desc->optim, desc->averaged, desc->accumulate};
+    p->freeze = desc->freeze;
     p->dev = d;
     /* Replaying graphs always pays off, but hides from a debugger which launch failed. */
     p->tune =
@@ -80,6 +81,8 @@ static int plan_draft(struct cu_dev *d, const struct kn_plan_desc *desc, struct 
         .bufs = &p->train_bufs,
         .act = p->act,
         .train = true};
+    p->estimate = p->train;
+    p->estimate.estimate = true;
     p->eval = (struct cu_pass_view){
         .array = {.models = desc->models, .rows = desc->eval_batch, .type = p->type},
         .bufs = &p->eval_bufs,
@@ -206,10 +209,30 @@ static int allocate(struct cu_plan *p, struct hpo_err *err)
 
 static void connect(struct cu_plan *p)
 {
-    p->train.array.stream = p->eval.array.stream = p->stream;
-    p->train.array.hyper = p->eval.array.hyper = p->m.hyper;
+    p->train.array.stream = p->estimate.array.stream = p->eval.array.stream = p->stream;
+    p->train.array.hyper = p->estimate.array.hyper = p->eval.array.hyper = p->m.hyper;
     p->train.array.step = p->m.step;
+    p->estimate.array.step = p->m.step_estimate;
     p->eval.array.count = p->m.count;
+}
+
+/* Which parameter a piece belongs to; the plan's alone, as cu_parts are the models'. */
+static int send_which(struct cu_plan *p, struct hpo_err *err)
+{
+    int32_t *which = (int32_t *)p->h.flat;
+    size_t pieces = p->n_w / CU_PIECE;
+
+    for (size_t i = 0; i < pieces; i++)
+        which[i] = p->base.net->n_params;
+    for (int i = 0; i < p->base.net->n_params; i++) {
+        size_t at = p->param[i].offset / CU_PIECE;
+
+        for (size_t k = 0; p->base.net->param[i].trained && k * CU_PIECE < p->param[i].count; k++)
+            which[at + k] = i;
+    }
+    return cu_check(cudaMemcpyAsync(p->m.which, which, pieces * sizeof(*which),
+                                    cudaMemcpyHostToDevice, p->stream),
+                    "sending parts", err);
 }
 
 int cu_compile(struct kn_dev *dev, const struct kn_plan_desc *desc, void *data,
@@ -235,6 +258,8 @@ int cu_compile(struct kn_dev *dev, const struct kn_plan_desc *desc, void *data,
     if (!rc)
         rc = cu_blas_check(cublasSetWorkspace(p->blas, p->m.blas, CU_BLAS_WORKSPACE),
                            "its workspace", err);
+    if (!rc)
+        rc = send_which(p, err);
     if (!rc) {
         connect(p);
         if (p->tune)
@@ -261,7 +286,10 @@ void cu_plan_free(struct kn_plan *plan)
         cudaSetDevice(p->dev->index);
         cudaStreamSynchronize(p->stream);
     }
-    cu_graph_release(&p->step_graph);
+    for (int i = 0; i < CU_N_WORKS; i++)
+        cu_graph_release(&p->step_graph[i]);
+    for (int i = 0; i <= CU_MIXES; i++)
+        cu_graph_release(&p->estimate_graph[i]);
     cu_graph_release(&p->eval_graph);
     for (int i = 0; i < p->n_layers; i++)
         for (int u = 0; u < CU_N_USES; u++)

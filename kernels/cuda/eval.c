@@ -12,8 +12,13 @@ static int launch_eval(struct cu_plan *p, struct hpo_err *err)
     int rc = cu_gather(a, p->data->pixels, p->data->h, p->data->w, p->m.eval_index, false,
                        cu_at(p, &p->eval_bufs, p->eval_act[0]), p->tensor[0].stored, err);
 
-    if (!rc)
-        rc = cu_forward(p, &p->eval, err);
+    if (rc)
+        return rc;
+    if (p->base.averaged)
+        cu_swap_averages(p);
+    rc = cu_forward(p, &p->eval, err);
+    if (p->base.averaged)
+        cu_swap_averages(p);
     if (rc)
         return rc;
     return cu_logits(a, p->base.net->classes, p->tensor[last].stored,
@@ -51,6 +56,8 @@ int cu_eval(struct kn_plan *plan, const int32_t *const *index, const int *n,
     rc = cu_check(cudaMemcpyAsync(p->m.eval_inbox, p->h.eval_inbox, p->eval_inbox_bytes,
                                   cudaMemcpyHostToDevice, p->stream),
                   "sending rows", err);
+    if (!rc)
+        rc = cu_refresh_averages(p, err);
     if (!rc)
         rc = cu_graph_run(p, &p->eval_graph, launch_eval, err);
     if (!rc)

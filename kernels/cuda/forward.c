@@ -24,14 +24,15 @@ struct cu_norm cu_norm_of(const struct cu_plan *p, const struct cu_pass_view *v,
                             .buffers_stride = p->n_stats,
                             .saved = cu_at(p, v->bufs, v->train ? n->saved : -1),
                             .partial = cu_at(p, v->bufs, v->train ? n->scratch : -1),
-                            .relu = n->relu};
+                            .relu = n->relu,
+                            .estimate = v->estimate};
 }
 
 static int batch_norm(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
 {
     const struct cu_norm norm = cu_norm_of(p, a->v, a->n);
 
-    if (a->v->train)
+    if (a->v->train && !a->n->frozen)
         return cu_norm_train(&a->a, &norm, a->x, a->x2, a->y, err);
     return cu_norm_eval(&a->a, &norm, a->x, a->x2, a->y, err);
 }

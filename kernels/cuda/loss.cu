@@ -44,20 +44,65 @@ static __device__ __forceinline__ float row_lse(const struct rows &r, const T *z
     return m + logf(sum_lanes(s, r.lanes));
 }
 
+/* The class or classes of row i of a model, whose images are index[0 .. rows / samples). */
+static __device__ __forceinline__ struct kn_label label_of(const struct kn_mix &mix,
+                                                           const struct rows &r,
+                                                           const int32_t *labels,
+                                                           const int32_t *index, int i)
+{
+    const int image = i / r.samples;
+    struct kn_label t = {labels[index[image]], 0, 1.0f, mix.kind != KN_MIX_NONE};
+
+    if (t.soft) {
+        t.b = labels[index[r.rows / r.samples - 1 - image]];
+        t.mix = t.a == t.b ? 1.0f : mix.lambda;
+    }
+    return t;
+}
+
+/* The sum of a model's kn_row_weight, for every thread of the block: the same tree, whoever calls.
+ */
+static __device__ __forceinline__ double weigh(const struct kn_loss &l, const float *weights,
+                                               const struct kn_mix &mix, const struct rows &r,
+                                               const int32_t *labels, const int32_t *index)
+{
+    __shared__ double part[CU_THREADS];
+    const int t = (int)threadIdx.x;
+    double sum = 0;
+
+    if (!weights || l.kind != KN_CROSS_ENTROPY || mix.kind != KN_MIX_NONE)
+        return r.rows;
+    if (t < CU_THREADS) {
+        for (int i = t; i < r.rows; i += CU_THREADS)
+            sum += (double)kn_row_weight(&l, weights, label_of(mix, r, labels, index, i));
+        part[t] = sum;
+    }
+    for (int half = CU_THREADS / 2; half; half /= 2) {
+        __syncthreads();
+        if (t < half)
+            part[t] += part[t + half];
+    }
+    __syncthreads();
+    return part[0];
+}
+
 /* kn_loss_row over the lanes of a row. there false: only for company, since shuffles want the whole
  * warp. */
 template <typename T>
-static __device__ __forceinline__ float row_loss(const struct rows &r, const struct kn_loss &l,
-                                                 const T *z, int lane, struct kn_label target, float scale,
-                                                 bool there, T *dz)
+static __device__ __forceinline__ float
+row_loss(const struct rows &r, const struct kn_loss &l, const float *weights, const T *z, int lane,
+         struct kn_label target, float scale, bool there, T *dz)
 {
     const float lse = row_lse(r, z, lane);
     float loss = 0, s = 0, g;
 
-    if (l.kind == KN_FOCAL)
+    if (l.kind == KN_FOCAL || weights)
         for (int c = lane; c < r.classes; c += r.lanes) {
-            loss -=
-                kn_focal_term(&l, kn_target(&l, r.classes, c, target), cu_float(z[c]) - lse, &g);
+            const float q = kn_target(&l, r.classes, c, target) * (weights ? weights[c] : 1.0f);
+
+            g = q;
+            if (l.kind == KN_FOCAL)
+                loss -= kn_focal_term(&l, q, cu_float(z[c]) - lse, &g);
             s += g;
         }
     s = sum_lanes(s, r.lanes);
@@ -65,14 +110,15 @@ static __device__ __forceinline__ float row_loss(const struct rows &r, const str
         float d = 0;
 
         if (c < r.classes) {
-            const float q = kn_target(&l, r.classes, c, target), logp = cu_float(z[c]) - lse;
+            const float q = kn_target(&l, r.classes, c, target) * (weights ? weights[c] : 1.0f);
+            const float logp = cu_float(z[c]) - lse;
 
             if (l.kind == KN_FOCAL) {
                 kn_focal_term(&l, q, logp, &g);
                 d = scale * (g - s * expf(logp));
             } else {
                 loss -= q * logp;
-                d = scale * (expf(logp) - q);
+                d = scale * (expf(logp) * (weights ? s : 1.0f) - q);
             }
         }
         if (there)
@@ -81,9 +127,10 @@ static __device__ __forceinline__ float row_loss(const struct rows &r, const str
     return sum_lanes(loss, r.lanes);
 }
 
-/* The mean of a model's rows onto its sum, by the first CU_THREADS threads of a block: the same
- * tree, whoever calls. */
-static __device__ __forceinline__ void add_mean(const float *loss, int rows, double *loss_sum)
+/* The mean of a model's rows, which weigh so much, onto its sum, by the first CU_THREADS threads of
+ * a block: the same tree, whoever calls. */
+static __device__ __forceinline__ void add_mean(const float *loss, int rows, double weight,
+                                                double *loss_sum)
 {
     __shared__ double part[CU_THREADS];
     const int t = (int)threadIdx.x;
@@ -100,7 +147,7 @@ static __device__ __forceinline__ void add_mean(const float *loss, int rows, dou
             part[t] += part[t + half];
     }
     if (t == 0)
-        *loss_sum += part[0] / rows;
+        *loss_sum += part[0] / weight;
 }
 
 /* A grid of one block for a model adds its rows up as well. */
@@ -118,13 +165,21 @@ __global__ void __launch_bounds__(1024)
     if (cu_sits_out(step, (int)model))
         return;
     const struct kn_loss l = hyper[model].loss;
-    const float scale = (scaler ? scaler[model].scale : 1.0f) / (float)r.rows;
+    const struct kn_mix mix = step[model].mix;
+    const float *weights = hyper[model].class_weights;
+    const int32_t *images = index + begin / r.samples;
+    const double weight = weigh(l, weights, mix, r, labels, images);
+    float scale = (scaler ? scaler[model].scale : 1.0f) / (float)weight;
+
+    if (step[model].micros > 1)
+        scale /= (float)step[model].micros;
 
     for (int i = first; i < r.rows; i += (int)gridDim.x * warps * each) {
         const bool there = i + own < r.rows;
         const size_t row = begin + (there ? i + own : i);
-        const float v = row_loss(r, l, logits + row * r.stored, lane, {labels[index[row / r.samples]], 0, 1.0f, 0}, scale,
-                                 there, dlogits + row * r.stored);
+        const struct kn_label target = label_of(mix, r, labels, images, (int)(row - begin));
+        const float v = row_loss(r, l, weights, logits + row * r.stored, lane, target, scale, there,
+                                 dlogits + row * r.stored);
 
         if (there && lane == 0)
             loss[row] = v;
@@ -132,17 +187,21 @@ __global__ void __launch_bounds__(1024)
     if (gridDim.x > 1)
         return;
     __syncthreads();
-    add_mean(loss + begin, r.rows, loss_sum + model);
+    add_mean(loss + begin, r.rows, weight, loss_sum + model);
 }
 
 __global__ void __launch_bounds__(CU_THREADS)
-    mean_kernel(const struct cu_step *step, int rows, const float *loss, double *loss_sum)
+    mean_kernel(const struct cu_step *step, const struct cu_hyper *hyper, struct rows r,
+                const int32_t *labels, const int32_t *index, const float *loss, double *loss_sum)
 {
-    const size_t model = blockIdx.x;
+    const size_t model = blockIdx.x, begin = model * r.rows;
 
     if (cu_sits_out(step, (int)model))
         return;
-    add_mean(loss + model * rows, rows, loss_sum + model);
+    add_mean(loss + begin, r.rows,
+             weigh(hyper[model].loss, hyper[model].class_weights, step[model].mix, r, labels,
+                   index + begin / r.samples),
+             loss_sum + model);
 }
 
 /* About four classes a lane: fewer steps of the trees, and more rows at once. */
@@ -172,8 +231,8 @@ int cu_loss(const struct cu_array *a, int classes, int stored, const void *logit
                               (const T *)logits, labels, index, scaler, (T *)dlogits, row_loss,
                               loss_sum));
     if (!e && !one)
-        e = CU_LAUNCH(mean_kernel, (unsigned)a->models, CU_THREADS, a->stream, a->step, a->rows,
-                      row_loss, loss_sum);
+        e = CU_LAUNCH(mean_kernel, (unsigned)a->models, CU_THREADS, a->stream, a->step, a->hyper, r,
+                      labels, index, row_loss, loss_sum);
     return cu_check(e, "the loss", err);
 }
 

@@ -32,8 +32,8 @@ static void lower_tensors(struct cu_plan *p)
         p->tensor[op->in].uses++;
         if (op->in2 >= 0)
             p->tensor[op->in2].uses++;
-        p->tensor[op->out].grad =
-            op->weight >= 0 || p->tensor[op->in].grad || (op->in2 >= 0 && p->tensor[op->in2].grad);
+        p->tensor[op->out].grad = (op->weight >= 0 && i >= p->freeze) || p->tensor[op->in].grad ||
+                                  (op->in2 >= 0 && p->tensor[op->in2].grad);
     }
 }
 
@@ -51,10 +51,10 @@ static void lower_params(struct cu_plan *p)
 
         in->stored =
             q->n_dims > 1 && net->op[q->op].kind != KN_DEPTHWISE ? stored(p, q->dims[1]) : 1;
-        in->count = (size_t)stored(p, q->dims[0]) * (size_t)in->stored * (size_t)q->dims[2] *
-                    (size_t)q->dims[3];
+        in->rows = stored(p, q->dims[0]);
+        in->count = (size_t)in->rows * (size_t)in->stored * (size_t)q->dims[2] * (size_t)q->dims[3];
         in->offset = *total;
-        *total += kn_align_up(in->count, 16);
+        *total += kn_align_up(in->count, CU_PIECE);
     }
     p->n_w = kn_align_up(p->n_w, 64);
     p->n_stats = kn_align_up(p->n_stats, 64);
@@ -116,6 +116,7 @@ static struct cu_node *add_node(struct cu_plan *p, const struct kn_op *op)
                           .in = op->in,
                           .in2 = op->in2,
                           .out = op->out,
+                          .frozen = op - p->base.net->op < p->freeze,
                           .weight = offset_of(p, op->weight),
                           .bias = offset_of(p, op->bias),
                           .mean = offset_of(p, op->mean),
@@ -131,6 +132,7 @@ static void add_layer(struct cu_plan *p, struct cu_node *n)
     n->layer = p->n_layers++;
     l->node = n;
     l->has_data = p->tensor[n->in].grad;
+    l->has_filter = p->tensor[n->out].grad;
     l->count = p->param[n->op->weight].count;
     l->packed = p->n_packed;
     p->n_packed += kn_align_up(l->count * (size_t)p->base.models, 64);

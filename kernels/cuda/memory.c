@@ -102,7 +102,7 @@ static void plan_forward(struct cu_plan *p)
             kn_buf_lives_until(b, p->act[n->in2], back && n->kind == KN_SCALE ? 2 * f - i : i);
         if (back && keeps_out(n))
             kn_buf_lives_until(b, p->act[n->out], 2 * f - i);
-        if (n->kind == KN_BATCH_NORM) {
+        if (n->kind == KN_BATCH_NORM && !n->frozen) {
             n->saved = kn_buf_add(b, saved_bytes(p, n), i, 2 * f - i);
             n->scratch = kn_buf_add(b, partial_bytes(p, n->in), i, i);
         } else if (n->layer >= 0) {
@@ -199,7 +199,21 @@ void cu_plan_memory(struct cu_plan *p)
     plan_eval(p);
     kn_bufs_place(&p->train_bufs);
     kn_bufs_place(&p->eval_bufs);
+    p->train_bufs.total = max_size(p->train_bufs.total, cu_muon_bytes(p));
     p->bytes = cu_memory_bytes(p, NULL);
+}
+
+static void take_averages(struct cu_plan *p, char *base, size_t *at)
+{
+    struct cu_average *a = &p->m.average;
+    size_t models = (size_t)p->base.models, w = models * p->n_w;
+
+    a->w = kn_take(base, at, w * sizeof(float), CU_ALIGN);
+    a->stats = kn_take(base, at, models * p->n_stats * sizeof(float), CU_ALIGN);
+    if (p->type != CU_F32)
+        a->copy = kn_take(base, at, w * cu_size(p->type), CU_ALIGN);
+    if (models > 1 && p->n_packed)
+        a->packed = kn_take(base, at, p->n_packed * cu_size(p->type), CU_ALIGN);
 }
 
 size_t cu_memory_bytes(struct cu_plan *p, char *base)
@@ -208,8 +222,10 @@ size_t cu_memory_bytes(struct cu_plan *p, char *base)
     size_t models = (size_t)p->base.models, at = 0, w = models * p->n_w;
     size_t rows = models * (size_t)p->base.batch, eval = models * (size_t)p->base.eval_batch;
     size_t samples = (size_t)p->tensor[p->base.net->n_tensors - 1].samples;
-    size_t index = kn_align_up(models * sizeof(struct cu_step), CU_ALIGN);
+    size_t steps = kn_align_up(models * sizeof(struct cu_step), CU_ALIGN);
+    size_t index = p->base.averaged ? 2 * steps : steps;
     size_t eval_index = kn_align_up(models * sizeof(int), CU_ALIGN);
+    size_t parts = (size_t)p->base.net->n_params + 1;
 
     m->w = kn_take(base, &at, w * sizeof(float), CU_ALIGN);
     m->g = kn_take(base, &at, w * sizeof(float), CU_ALIGN);
@@ -220,13 +236,22 @@ size_t cu_memory_bytes(struct cu_plan *p, char *base)
         m->copy = kn_take(base, &at, w * cu_size(p->type), CU_ALIGN);
     if (models > 1 && p->n_packed)
         m->packed = kn_take(base, &at, p->n_packed * cu_size(p->type), CU_ALIGN);
+    if (p->base.averaged)
+        take_averages(p, base, &at);
+    if (p->base.accumulate)
+        m->sum = kn_take(base, &at, w * sizeof(float), CU_ALIGN);
+    m->which = kn_take(base, &at, p->n_w / CU_PIECE * sizeof(*m->which), CU_ALIGN);
+    m->part = kn_take(base, &at, models * parts * sizeof(*m->part), CU_ALIGN);
     m->hyper = kn_take(base, &at, models * sizeof(*m->hyper), CU_ALIGN);
+    m->class_weights =
+        kn_take(base, &at, models * (size_t)p->base.net->classes * sizeof(float), CU_ALIGN);
     if (p->type == CU_F16) {
         m->scaler = kn_take(base, &at, models * sizeof(*m->scaler), CU_ALIGN);
         m->used = kn_take(base, &at, models * sizeof(*m->used), CU_ALIGN);
-        m->bad =
-            kn_take(base, &at, models * (size_t)cu_flat_blocks(p->n_w) * sizeof(int), CU_ALIGN);
     }
+    m->squares =
+        kn_take(base, &at, models * (size_t)cu_flat_blocks(p->n_w) * sizeof(double), CU_ALIGN);
+    m->factor = kn_take(base, &at, models * sizeof(float), CU_ALIGN);
     p->inbox_bytes = index + rows * sizeof(int32_t);
     p->eval_inbox_bytes = eval_index + eval * sizeof(int32_t);
     m->inbox = kn_take(base, &at, p->inbox_bytes, CU_ALIGN);
@@ -238,6 +263,7 @@ size_t cu_memory_bytes(struct cu_plan *p, char *base)
     m->arena = kn_take(base, &at, max_size(p->train_bufs.total, p->eval_bufs.total), CU_ALIGN);
     if (base) {
         m->step = (struct cu_step *)m->inbox;
+        m->step_estimate = p->base.averaged ? (struct cu_step *)(m->inbox + steps) : NULL;
         m->index = (int32_t *)(m->inbox + index);
         m->count = (int *)m->eval_inbox;
         m->eval_index = (int32_t *)(m->eval_inbox + eval_index);
@@ -258,7 +284,9 @@ size_t cu_pinned_bytes(struct cu_plan *p, char *base)
         h->loss[i] = kn_take(base, &at, models * sizeof(double), CU_ALIGN);
     h->logits = kn_take(base, &at, eval * (size_t)p->base.net->classes * sizeof(float), CU_ALIGN);
     h->flat = kn_take(base, &at, max_size(p->n_w, p->n_stats) * sizeof(float), CU_ALIGN);
+    h->class_weights = kn_take(base, &at, (size_t)p->base.net->classes * sizeof(float), CU_ALIGN);
     h->hyper = kn_take(base, &at, sizeof(*h->hyper), CU_ALIGN);
+    h->part = kn_take(base, &at, ((size_t)p->base.net->n_params + 1) * sizeof(*h->part), CU_ALIGN);
     h->scaler = kn_take(base, &at, sizeof(*h->scaler), CU_ALIGN);
     return kn_align_up(at, CU_ALIGN);
 }

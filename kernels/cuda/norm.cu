@@ -20,9 +20,9 @@ struct alignas(16) factors {
 };
 
 /* From the channel's mean, which is origin + mean, and its squares' sum: what is saved. */
-static __device__ void finish(const struct cu_norm &n, const struct cu_slot &slot, float origin,
-                              float mean, float squares, size_t rows, bool write,
-                              struct factors *ret)
+static __device__ void finish(const struct cu_step *step, const struct cu_norm &n,
+                              const struct cu_slot &slot, float origin, float mean, float squares,
+                              size_t rows, bool write, struct factors *ret)
 {
     const size_t weight = (size_t)blockIdx.y * n.weights_stride + slot.channel;
     const size_t buffer = (size_t)blockIdx.y * n.buffers_stride + slot.channel;
@@ -37,13 +37,15 @@ static __device__ void finish(const struct cu_norm &n, const struct cu_slot &slo
     ret->shift[slot.in_block] = n.bias[weight] - low * scale;
     if (!write)
         return;
+    const float momentum = n.estimate ? 1.0f / (float)step[blockIdx.y].estimate : n.momentum;
+
     cu_saved_row(n, CU_MEAN)[slot.channel] = high;
     cu_saved_row(n, CU_LOW)[slot.channel] = low;
     cu_saved_row(n, CU_ISTD)[slot.channel] = istd;
     cu_saved_row(n, CU_SCALE)[slot.channel] = scale;
-    n.running_mean[buffer] = (1.0f - n.momentum) * n.running_mean[buffer] + n.momentum * high;
+    n.running_mean[buffer] = (1.0f - momentum) * n.running_mean[buffer] + momentum * high;
     n.running_var[buffer] =
-        (1.0f - n.momentum) * n.running_var[buffer] + n.momentum * (squares / ((float)rows - 1.0f));
+        (1.0f - momentum) * n.running_var[buffer] + momentum * (squares / ((float)rows - 1.0f));
 }
 
 /* ---- partial sums ---- */
@@ -160,8 +162,8 @@ combine(const struct cu_norm &n, const struct cu_tile &t, const struct cu_slot &
 /* t: of the sums; the grid has its groups. */
 template <typename T>
 static __device__ __forceinline__ void
-statistics(const struct cu_norm &n, const struct cu_tile &t, const T *x, bool write,
-           struct cu_sums<cu_vec<T>::n, 1> *sums, struct factors *ret)
+statistics(const struct cu_step *step, const struct cu_norm &n, const struct cu_tile &t,
+           const T *x, bool write, struct cu_sums<cu_vec<T>::n, 1> *sums, struct factors *ret)
 {
     const struct cu_slot slot = cu_slot_of<cu_vec<T>::n>(t);
     float mean, squares;
@@ -170,7 +172,7 @@ statistics(const struct cu_norm &n, const struct cu_tile &t, const T *x, bool wr
     if (slot.first) {
         const float origin = cu_float(x[(size_t)blockIdx.y * t.rows * n.s.stored + slot.channel]);
 
-        finish(n, slot, origin, mean, squares, t.rows, write, ret);
+        finish(step, n, slot, origin, mean, squares, t.rows, write, ret);
     }
 }
 
@@ -183,7 +185,7 @@ static __global__ void __launch_bounds__(CU_TILE_THREADS)
 
     if (cu_sits_out(step, (int)blockIdx.y))
         return;
-    statistics(n, t, x, true, &sums, &ignored);
+    statistics(step, n, t, x, true, &sums, &ignored);
 }
 
 /* ---- what is done to every row ---- */
@@ -253,7 +255,7 @@ static __global__ void __launch_bounds__(CU_TILE_THREADS, RES ? 1 : 2)
     if (FROM == OF_PARTS) {
         __shared__ struct cu_sums<N, 1> sums;
 
-        statistics(n, parts, x, cu_tile_part(t) == 0, &sums, &f);
+        statistics(step, n, parts, x, cu_tile_part(t) == 0, &sums, &f);
     } else {
         recall<N, FROM>(n, cu_slot_of<N>(t), &f);
     }
@@ -339,7 +341,7 @@ static __global__ void __launch_bounds__(CU_TILE_THREADS)
     sum_held<T, true>(bits, seat.n, origin, mean, v[0]);
     cu_add_lanes(t, slot, v, &sums);
     if (slot.first)
-        finish(n, slot, cu_float(x[(size_t)blockIdx.y * t.rows * n.s.stored + slot.channel]),
+        finish(step, n, slot, cu_float(x[(size_t)blockIdx.y * t.rows * n.s.stored + slot.channel]),
                center, sums.total[0][slot.in_block], t.rows, true, &f);
     __syncthreads();
     cu_share(seat, f.mean, mean);

@@ -24,6 +24,11 @@ HPO_BEGIN_C
 struct cu_step {
     int n; /* images, or 0 */
     uint32_t epoch, step;
+    struct kn_mix mix;
+    int micro, micros; /* kn_batch's: weights change at the last one */
+    float average;     /* kn_batch's */
+    int adopt;         /* kn_batch's */
+    int estimate;      /* kn_batch's; 0 in training */
     struct kn_optim_step optim;
 };
 
@@ -34,6 +39,7 @@ struct cu_hyper {
     struct kn_loss loss;
     struct kn_optim optim;
     float rates[KN_MAX_RATES];
+    const float *class_weights; /* device, one a class; NULL: all 1 */
     uint64_t seed;
     int fold;
 };
@@ -68,6 +74,9 @@ struct cu_shape {
 int cu_gather(const struct cu_array *a, const uint8_t *pixels, int h, int w, const int32_t *index,
               bool augment, void *x, int stored, struct hpo_err *err);
 
+/* kn_batch.mix on what was gathered, in place: row i and row rows - 1 - i. */
+int cu_mix(const struct cu_array *a, struct cu_shape s, void *x, struct hpo_err *err);
+
 /* Batch norm over (n, h, w) of each model and channel. saved: (models, 4, stored) floats: the mean,
  * what that float is off by, 1 / deviation, and weight / deviation; from training's forward pass
  * for its backward pass. partial: scratch of cu_norm_scratch bytes. weight, bias, running: a
@@ -81,6 +90,7 @@ struct cu_norm {
     float *saved;                                      /* training */
     void *partial;                                     /* training */
     bool relu;
+    bool estimate; /* training: running statistics move by 1 / cu_step.estimate instead */
 };
 /* Enough for cu_bias_backward as well. */
 size_t cu_norm_scratch(const struct cu_array *a, const struct cu_shape *s);
@@ -183,7 +193,8 @@ int cu_bias_backward(const struct cu_array *a, struct cu_shape s, const void *dy
 
 /* logits (models, rows, stored classes) of type T. loss_sum (models) doubles: += the mean loss of
  * the batch; dlogits of type T, times the model's loss scale (scaler NULL: 1). labels: of the whole
- * data set, looked up through index. row_loss: scratch, models * rows floats. */
+ * data set, looked up through index, mixed as cu_step.mix says; class weights are cu_hyper's. Of
+ * several micro-batches each counts for its share. row_loss: scratch, models * rows floats. */
 int cu_loss(const struct cu_array *a, int classes, int stored, const void *logits,
             const int32_t *labels, const int32_t *index, const struct cu_scaler *scaler,
             void *dlogits, float *row_loss, double *loss_sum, struct hpo_err *err);
@@ -194,19 +205,65 @@ int cu_logits(const struct cu_array *a, int classes, int stored, const void *log
 /* A conv's or linear's weight gradient of type T into the flat fp32 gradients. */
 int cu_widen(const struct cu_array *a, const void *from, size_t from_stride, float *to,
              size_t to_stride, size_t count, struct hpo_err *err);
+/* How a parameter of a model takes part in its optimizer steps. */
+enum cu_how {
+    CU_PLAIN,
+    CU_MATRIX, /* Muon orthogonalises it: cu_optim leaves it alone */
+    CU_FROZEN  /* nothing of it changes, and its gradient does not count */
+};
+struct cu_part {
+    float lr, decay; /* factors */
+    enum cu_how how;
+};
+/* Parameters begin at multiples of so many floats in a model's flat arrays. */
+#define CU_PIECE 16
+
 /* One optimizer step over flat arrays of n floats a model; `copy` (NULL: none) gets the new weights
  * as type T. With a scaler, gradients are divided by its scale, and a model whose gradients are not
- * all finite keeps its weights. */
+ * all finite keeps its weights and its scale is halved. Then they are clipped. Only models that are
+ * at the last of their micro-batches take part. */
 struct cu_flat {
     float *w, *g, *slot[KN_MAX_SLOTS];
     void *copy;
     size_t n;
     enum kn_optim_kind kind;
+    const int32_t *which;       /* device: of each piece, the index of its part, */
+    const struct cu_part *part; /* device: of which every model has so many */
+    int parts;
+    bool clip;                /* hyper.optim.clip of some model is above 0 */
     struct cu_scaler *scaler; /* device, one a model; NULL: none */
-    int *bad;                 /* scratch: models * cu_flat_blocks ints; with a scaler */
+    double *squares;          /* scratch: models * cu_flat_blocks; with a scaler or clip */
+    float *factor;            /* likewise, (models): what gradients were multiplied by */
 };
 int cu_flat_blocks(size_t n);
 int cu_optim(const struct cu_array *a, const struct cu_flat *f, struct hpo_err *err);
+
+/* Muon, for one matrix of every model, after cu_optim: momentum, and the matrix divided by its
+ * Frobenius norm in the gradient's place (partial: scratch, models * cu_flat_blocks(n) doubles);
+ * the polynomial of an iteration, square <- a I + b gram + c square (side x side each, models
+ * without gaps); and the weights of those models that iterate so many times, from x (`stride`
+ * floats from model to model). */
+struct cu_matrix {
+    size_t at, n;   /* floats of a model's flat arrays; n: a multiple of 4 */
+    int rows, cols; /* of the network's matrix */
+    int part;
+};
+int cu_muon_begin(const struct cu_array *a, const struct cu_flat *f, const struct cu_matrix *m,
+                  double *partial, struct hpo_err *err);
+int cu_muon_polynomial(const struct cu_array *a, int side, const float *gram, float *square,
+                       struct hpo_err *err);
+int cu_muon_end(const struct cu_array *a, const struct cu_flat *f, const struct cu_matrix *m,
+                const float *x, size_t stride, int iterations, struct hpo_err *err);
+
+/* Micro-batches, n floats a model: sum <- g, sum <- sum + g, and at the last g <- g + sum. */
+int cu_accumulate(const struct cu_array *a, float *g, float *sum, size_t n, struct hpo_err *err);
+/* average <- average * cu_step.average + (1 - that) * now, n floats a model, where weights change.
+ */
+int cu_moving_average(const struct cu_array *a, const float *now, float *average, size_t n,
+                      struct hpo_err *err);
+/* now <- average where that is adopted; copy as type T (NULL: none). */
+int cu_adopt(const struct cu_array *a, const float *average, float *now, void *copy, size_t n,
+             struct hpo_err *err);
 /* The weights as type T, after set_state. */
 int cu_narrow(const struct cu_array *a, const float *from, void *to, size_t n, struct hpo_err *err);
 

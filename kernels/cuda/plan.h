@@ -49,6 +49,7 @@ struct cu_node {
     const struct kn_op *op;
     int in, in2, out;
     bool relu;
+    bool frozen; /* batch norm works with running statistics and leaves them alone */
     size_t weight, bias, mean, var; /* offsets into a model's arrays, in floats */
     int layer;                      /* KN_CONV2D: index into layer[]; else -1 */
 
@@ -70,7 +71,7 @@ struct cu_layer {
     struct cu_conv conv[CU_N_USES];
     size_t workspace[CU_N_USES]; /* bytes; before conv[] is chosen, what it may take at most */
     const struct cu_node *node;
-    bool has_data;
+    bool has_data, has_filter;
     size_t count;  /* weights of one model */
     size_t packed; /* elements before it in the packed weights of all models */
 };
@@ -78,6 +79,14 @@ struct cu_layer {
 struct cu_param {         /* where a trained parameter or statistic lies inside */
     size_t offset, count; /* floats of one model, padding included */
     int stored;           /* channels of its last dimension; vectors: 1 */
+    int rows;             /* of it as a matrix: count / rows numbers each */
+};
+
+/* What a plan that is averaged has again, of its moving averages. Type T and packed ones are made
+ * when an evaluation wants them. */
+struct cu_average {
+    float *w, *stats;
+    void *copy, *packed;
 };
 
 /* All of the device's memory, and of the pinned memory that it is filled from. */
@@ -85,17 +94,24 @@ struct cu_memory {
     float *w, *g, *slot[KN_MAX_SLOTS], *stats; /* (models, n_w); stats (models, n_stats) */
     void *copy;                                /* (models, n_w) of type T; NULL: fp32 */
     void *packed;                              /* NULL: one model */
+    struct cu_average average;
+    float *sum;           /* (models, n_w) gradients of micro-batches; NULL: there are none */
+    int32_t *which;       /* of each piece of n_w, its parameter */
+    struct cu_part *part; /* (models, n_params + 1): the last is of what belongs to none */
+    float *class_weights; /* (models, classes) */
     struct cu_hyper *hyper;
     struct cu_scaler *scaler, *used; /* fp16: now, and what the last gradients were scaled by */
-    int *bad;
-    char *inbox;              /* what a step is sent: */
-    struct cu_step *step;     /* (models), at its start */
-    int32_t *index;           /* (models, batch) */
-    char *eval_inbox;         /* what an evaluation is sent: */
-    int *count;               /* (models), at its start */
-    int32_t *eval_index;      /* (models, eval_batch) */
-    double *loss_sum;         /* (models) */
-    float *row_loss, *logits; /* (models, batch); (models, eval_batch, classes) */
+    double *squares;                 /* cu_flat's */
+    float *factor;                   /* likewise */
+    char *inbox;                     /* what a step is sent: */
+    struct cu_step *step;            /* (models), at its start: those that train */
+    struct cu_step *step_estimate;   /* averaged: (models) those that estimate */
+    int32_t *index;                  /* (models, batch) */
+    char *eval_inbox;                /* what an evaluation is sent: */
+    int *count;                      /* (models), at its start */
+    int32_t *eval_index;             /* (models, eval_batch) */
+    double *loss_sum;                /* (models) */
+    float *row_loss, *logits;        /* (models, batch); (models, eval_batch, classes) */
     void *blas;
     char *arena; /* of a training step, or of an evaluation */
 };
@@ -103,8 +119,9 @@ struct cu_memory {
 struct cu_pinned {
     char *inbox[CU_SLOTS], *eval_inbox;
     double *loss[2]; /* (models) each */
-    float *logits, *flat;
+    float *logits, *flat, *class_weights;
     struct cu_hyper *hyper;
+    struct cu_part *part; /* of a model */
     struct cu_scaler *scaler;
 };
 
@@ -115,12 +132,25 @@ struct cu_graph {
     cudaGraphExec_t exec;
 };
 
+/* What a step is made of beside forward and backward: bits, each combination is a graph of its own,
+ * recorded when it first comes. */
+enum cu_work {
+    CU_MIXES = 1,   /* some model's images are mixed */
+    CU_ADDS_UP = 2, /* is at one of several micro-batches */
+    CU_STEPS = 4,   /* changes its weights */
+    CU_CLIPS = 8,
+    CU_AVERAGES = 16,
+    CU_ADOPTS = 32,
+    CU_N_WORKS = 64
+};
+
 /* A forward pass, of a training step or of an evaluation. */
 struct cu_pass_view {
     struct cu_array array;
     const struct kn_bufs *bufs;
     const int *act; /* buffer of each tensor */
     bool train;
+    bool estimate; /* a training pass for the averages' statistics */
 };
 
 struct cu_plan {
@@ -129,6 +159,7 @@ struct cu_plan {
     const struct cu_data *data;
     enum cu_type type;
     bool tf32, tune, graphs;
+    int freeze; /* kn_plan_desc's */
 
     struct cu_tensor *tensor;
     struct cu_node *node;
@@ -140,7 +171,7 @@ struct cu_plan {
 
     struct kn_bufs train_bufs, eval_bufs;
     int *act, *grad, *eval_act; /* buffer of each tensor; -1: none */
-    struct cu_pass_view train, eval;
+    struct cu_pass_view train, estimate, eval;
 
     struct cu_memory m;
     size_t bytes, inbox_bytes, eval_inbox_bytes;
@@ -152,7 +183,9 @@ struct cu_plan {
     cublasHandle_t blas;
     cudaEvent_t sent[CU_SLOTS]; /* the copy out of a slot is done */
     unsigned long steps;        /* train calls: slot = steps % CU_SLOTS */
-    struct cu_graph step_graph, eval_graph;
+    struct cu_graph step_graph[CU_N_WORKS], estimate_graph[CU_MIXES + 1], eval_graph;
+    unsigned work;      /* enum cu_work of the step that is launched */
+    bool average_moved; /* since its type T and packed copies were made */
 
     struct kn_optim *optim; /* (models): what set_hyper gave, for the host's share of a step */
 };
@@ -171,7 +204,6 @@ int cu_blas_check(cublasStatus_t st, const char *what, struct hpo_err *err);
 /* support.c: HPO_ECONFIG with the name of what this backend does not do. */
 int cu_check_support(const struct kn_plan_desc *d, struct hpo_err *err);
 int cu_check_hyper_support(const struct kn_hyper *h, struct hpo_err *err);
-int cu_check_batch_support(const struct kn_batch *b, int models, struct hpo_err *err);
 
 /* lower.c: nodes, tensors and parameters from the network. */
 int cu_lower(struct cu_plan *p, struct hpo_err *err);
@@ -201,6 +233,24 @@ int cu_linear_backward(struct cu_plan *p, const struct cu_node *n, int rows, con
                        const void *dy, void *dx, struct hpo_err *err);
 /* The packed weights from the flat ones; nothing to do for one model. */
 int cu_pack(struct cu_plan *p, struct hpo_err *err);
+
+/* update.c: from gradients to weights and averages, as p->work says. */
+int cu_update(struct cu_plan *p, struct hpo_err *err);
+/* How the parameters of a model are trained; factors NULL: as kn_hyper's. ret[n_params + 1]. */
+void cu_parts(const struct cu_plan *p, const struct kn_optim *o, const struct kn_factor *factors,
+              struct cu_part *ret);
+/* Muon orthogonalises it, where a model does not freeze it. */
+bool cu_is_matrix(const struct cu_plan *p, int param);
+
+/* muon.c: scratch in the arena of a step; the matrices' part of an optimizer step. */
+size_t cu_muon_bytes(const struct cu_plan *p);
+int cu_muon(struct cu_plan *p, const struct cu_flat *f, struct hpo_err *err);
+
+/* average.c. Launches read the plan's pointers when they are made: between two swaps they work with
+ * the averages in the place of the weights and statistics. */
+void cu_swap_averages(struct cu_plan *p);
+/* Make what evaluations read of the averages, if they have moved. */
+int cu_refresh_averages(struct cu_plan *p, struct hpo_err *err);
 
 /* graph.c */
 typedef int cu_launch_fn(struct cu_plan *p, struct hpo_err *err);

@@ -137,6 +137,12 @@ int cu_set_state(struct kn_plan *plan, int model, const struct kn_state *s, stru
         rc = send(p, false, s->buffers, p->m.stats + p->n_stats * (size_t)model, err);
     for (int i = 0; i < kn_optim_slots(p->base.optim) && !rc; i++)
         rc = send(p, true, s->slots[i], p->m.slot[i] + at, err);
+    if (!rc && p->base.averaged)
+        rc = send(p, true, s->average_weights, p->m.average.w + at, err);
+    if (!rc && p->base.averaged)
+        rc = send(p, false, s->average_buffers, p->m.average.stats + p->n_stats * (size_t)model,
+                  err);
+    p->average_moved = true;
     return rc ? rc : derive(p, model, err);
 }
 
@@ -152,6 +158,11 @@ int cu_get_state(struct kn_plan *plan, int model, struct kn_state *ret, struct h
         rc = fetch(p, false, p->m.stats + p->n_stats * (size_t)model, ret->buffers, err);
     for (int i = 0; i < kn_optim_slots(p->base.optim) && !rc; i++)
         rc = fetch(p, true, p->m.slot[i] + at, ret->slots[i], err);
+    if (!rc && p->base.averaged)
+        rc = fetch(p, true, p->m.average.w + at, ret->average_weights, err);
+    if (!rc && p->base.averaged)
+        rc = fetch(p, false, p->m.average.stats + p->n_stats * (size_t)model, ret->average_buffers,
+                   err);
     return rc;
 }
 
@@ -174,20 +185,48 @@ int cu_get_gradients(struct kn_plan *plan, int model, float *ret, struct hpo_err
     return rc;
 }
 
+static int send_class_weights(struct cu_plan *p, const float *from, float *to, struct hpo_err *err)
+{
+    size_t bytes = sizeof(*from) * (size_t)p->base.net->classes;
+
+    memcpy(p->h.class_weights, from, bytes);
+    return cu_check(
+        cudaMemcpyAsync(to, p->h.class_weights, bytes, cudaMemcpyHostToDevice, p->stream),
+        "sending class weights", err);
+}
+
+static int send_parts(struct cu_plan *p, int model, const struct kn_hyper *h, struct hpo_err *err)
+{
+    size_t n = (size_t)p->base.net->n_params + 1;
+
+    cu_parts(p, &h->optim, h->factors, p->h.part);
+    return cu_check(cudaMemcpyAsync(p->m.part + n * (size_t)model, p->h.part,
+                                    n * sizeof(*p->h.part), cudaMemcpyHostToDevice, p->stream),
+                    "sending factors", err);
+}
+
 int cu_set_hyper(struct kn_plan *plan, int model, const struct kn_hyper *h, struct hpo_err *err)
 {
     struct cu_plan *p = (struct cu_plan *)plan;
+    float *weights = p->m.class_weights;
     int rc = begin(p, model, err);
 
     if (!rc)
         rc = kn_check_hyper(plan, h, err);
     if (!rc)
         rc = cu_check_hyper_support(h, err);
+    if (!rc)
+        weights += (size_t)p->base.net->classes * (size_t)model;
+    if (!rc && h->class_weights)
+        rc = send_class_weights(p, h->class_weights, weights, err);
+    if (!rc)
+        rc = send_parts(p, model, h, err);
     if (rc)
         return rc;
     *p->h.hyper = (struct cu_hyper){.augment = h->augment,
                                     .loss = h->loss,
                                     .optim = h->optim,
+                                    .class_weights = h->class_weights ? weights : NULL,
                                     .seed = h->seed,
                                     .fold = h->fold};
     memcpy(p->h.hyper->mean, h->mean, sizeof(h->mean));
@@ -198,7 +237,12 @@ int cu_set_hyper(struct kn_plan *plan, int model, const struct kn_hyper *h, stru
                   "sending hyperparameters", err);
     if (!rc)
         rc = cu_check(cudaStreamSynchronize(p->stream), "sending hyperparameters", err);
-    if (!rc)
-        p->optim[model] = h->optim;
-    return rc;
+    if (rc)
+        return rc;
+    /* Recorded are so many of Muon's iterations as there were. */
+    if (p->optim[model].ns_steps != h->optim.ns_steps)
+        for (int i = 0; i < CU_N_WORKS; i++)
+            cu_graph_release(&p->step_graph[i]);
+    p->optim[model] = h->optim;
+    return HPO_OK;
 }

@@ -75,6 +75,12 @@ static __device__ __forceinline__ bool cu_sits_out(const struct cu_step *step, i
     return step && step[model].n == 0;
 }
 
+/* A model's weights do not change in this step: it sits out, or more micro-batches are to come. */
+static __device__ __forceinline__ bool cu_waits(const struct cu_step *step, int model)
+{
+    return step[model].n == 0 || step[model].micro + 1 < step[model].micros;
+}
+
 /* Call f with a T for the element type: CU_FOR_TYPE(a->type, T, rc = launch<T>(a, ...)). */
 #define CU_FOR_TYPE(type, T, ...)       \
     do {                                \

@@ -17,8 +17,8 @@ NAME = "gpu-check"
 BUILD = ["-Dbuildtype=release", "-Dcuda=enabled", "-Dtests=true"]
 
 # Programs, by their targets; and whichever tests of single operations are linked with CUDA.
-PROGRAMS = ["hpo/cli/hpo", "tests/kernels/test_gpu", "tests/kernels/test_cuda_device", "tests/bench/bench_device",
-            "tests/bench/dump_data"]
+PROGRAMS = ["hpo/cli/hpo", "tests/kernels/test_gpu", "tests/kernels/test_gpu_step", "tests/kernels/test_cuda_device",
+            "tests/bench/bench_device", "tests/bench/dump_data"]
 MODULE = "kernels/cuda/hpo-cuda.so"
 OPERATIONS = re.compile(r"^tests/.*/ops_\w+_cuda$")
 SCRIPTS = {

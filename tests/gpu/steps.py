@@ -37,6 +37,8 @@ def steps(programs, quick):
              alone=True),
         Step("backend", "networks beside the CPU backend, every precision; 200 steps' losses; side by side; no memory",
              ["test_gpu"], 1200, when="test_gpu"),
+        Step("methods", "optimizers, class weights, mixing, clipping, micro-batches, averages, freezing beside the CPU backend",
+             ["test_gpu_step"], 1200, when="test_gpu_step"),
     ]
     slow = 240 if quick else 1800  # a sanitizer makes kernels tens of times as slow
     ret += [sanitized("memcheck", short(p), "single operations", [p], slow) for p in operations(programs)]

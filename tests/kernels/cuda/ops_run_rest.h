@@ -32,10 +32,10 @@ struct run {
     struct cu_shape in, out;
     const char *src[3];
     size_t src_bytes[3]; /* of a model; 0: one for all models */
-    struct io io[6];
+    struct io io[8];
     int n_io;
     int kernel, stride, pad, layer, samples;
-    bool add;
+    bool add, clip;
     enum kn_optim_kind kind;
     struct cu_step step[MODELS];
     struct cu_hyper hyper[MODELS];

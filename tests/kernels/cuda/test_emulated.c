@@ -14,6 +14,7 @@
 #include "tests/kernels/cpu/fixture.h"
 #include "tests/kernels/cuda/emu/emu.h"
 #include "tests/kernels/cuda/emu/fake.h"
+#include "tests/kernels/cuda/methods.h"
 
 extern const struct kn_backend_ops hpo_cuda_backend;
 static const struct kn_backend_ops *const gpu = &hpo_cuda_backend;
@@ -35,10 +36,11 @@ struct outcome {
 struct way {
     enum kn_precision precision;
     enum kn_optim_kind optim;
-    int index;         /* of the device */
-    bool told;         /* losses are asked for at every step */
-    const char *holds; /* fake_alive_text with the data set open; NULL: not looked at */
-    long others;       /* what is alive before and after */
+    const struct method *method; /* NULL: none */
+    int index;                   /* of the device */
+    bool told;                   /* losses are asked for at every step */
+    const char *holds;           /* fake_alive_text with the data set open; NULL: not looked at */
+    long others;                 /* what is alive before and after */
 };
 
 #define OK(call)                        \
@@ -51,13 +53,13 @@ static void outcome_new(struct outcome *o, const struct kn_net *net)
 {
     memset(o, 0, sizeof(*o));
     for (int m = 0; m < MODELS; m++)
-        state_new(&o->state[m], net);
+        method_state_new(&o->state[m], net);
 }
 
 static void outcome_free(struct outcome *o)
 {
     for (int m = 0; m < MODELS; m++)
-        state_free(&o->state[m]);
+        method_state_free(&o->state[m]);
 }
 
 /* Model 1 sits step 3 out. */
@@ -75,6 +77,8 @@ static void train(struct fixture *f, struct kn_plan *plan, const struct way *w, 
                 rows[m][i] = (i * 5 + s * 11 + m) % IMAGES;
             batch[m] = (struct kn_batch){rows[m], m == 1 && s == 3 ? 0 : BATCH, (uint32_t)s / 2,
                                          (uint32_t)s, 0.01f * (float)(m + 1)};
+            if (w->method)
+                batch[m] = method_batch(w->method, s, m, rows[m]);
         }
         OK(gpu->train(plan, batch, NULL, w->told ? loss : NULL, &f->err));
         memset(rows, 0x7f, sizeof(rows));
@@ -115,6 +119,8 @@ static void outcome_of(struct fixture *f, const struct way *w, struct outcome *r
     void *data;
     size_t before;
 
+    if (w->method)
+        desc = method_desc(w->method, &f->net, MODELS, w->precision);
     OK(gpu->open(w->index, 1, &dev, &f->err));
     OK(gpu->data_open(dev, &f->images, &data, &f->err));
     if (w->holds)
@@ -124,7 +130,7 @@ static void outcome_of(struct fixture *f, const struct way *w, struct outcome *r
     OK(gpu->compile(dev, &desc, data, &plan, &f->err));
     assert_true((double)(fake_memory_peak() - before) <= gpu->estimate(dev, &desc));
     for (int m = 0; m < MODELS; m++) {
-        struct kn_hyper h = hyper(m, w->optim);
+        struct kn_hyper h = w->method ? method_hyper(w->method, m) : hyper(m, w->optim);
 
         state_draw(&f->state, &f->net, 40 + (uint64_t)m);
         OK(gpu->set_hyper(plan, m, &h, &f->err));
@@ -152,8 +158,13 @@ static void same_bits(const struct kn_net *net, const struct outcome *a, const s
                             net->n_weights * sizeof(float));
         assert_memory_equal(a->state[m].buffers, b->state[m].buffers,
                             net->n_buffers * sizeof(float));
-        assert_memory_equal(a->state[m].slots[0], b->state[m].slots[0],
+        for (int i = 0; i < KN_MAX_SLOTS; i++)
+            assert_memory_equal(a->state[m].slots[i], b->state[m].slots[i],
+                                net->n_weights * sizeof(float));
+        assert_memory_equal(a->state[m].average_weights, b->state[m].average_weights,
                             net->n_weights * sizeof(float));
+        assert_memory_equal(a->state[m].average_buffers, b->state[m].average_buffers,
+                            net->n_buffers * sizeof(float));
     }
 }
 
@@ -192,6 +203,17 @@ static int setup_mobile(void **state)
     return setup_net(state, build_mobile_hard, 15);
 }
 
+static int setup_methods(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof(*f));
+
+    build_method(&f->net);
+    open_with(f, METHOD_SIDE, CLASSES, 1);
+    method_averages_new(&f->state, &f->net);
+    *state = f;
+    return 0;
+}
+
 static int teardown(void **state)
 {
     struct fixture *f = *state;
@@ -203,20 +225,22 @@ static int teardown(void **state)
     fake_register_allowed(true);
     fake_memory_total((size_t)4 << 30);
     unsetenv("HPO_CUDA_GRAPH");
+    method_averages_free(&f->state);
     close_all(f);
     free(f);
     return 0;
 }
 
-static void test_same_bits(void **state)
+static void check_same_bits(struct fixture *f, const struct method *method)
 {
-    struct fixture *f = *state;
     struct outcome want, got;
 
     outcome_new(&want, &f->net);
     outcome_new(&got, &f->net);
     for (int p = KN_FP32; p <= KN_FP16; p++) {
-        struct way way = {.precision = (enum kn_precision)p, .optim = p & 1 ? KN_ADAMW : KN_SGD};
+        struct way way = {.precision = (enum kn_precision)p,
+                          .optim = p & 1 ? KN_ADAMW : KN_SGD,
+                          .method = method};
 
         outcome_of(f, &way, &want);
         /* A device that works at once, where a lazy one finds what the host wrote since. */
@@ -245,6 +269,17 @@ static void test_same_bits(void **state)
     }
     outcome_free(&want);
     outcome_free(&got);
+}
+
+static void test_same_bits(void **state)
+{
+    check_same_bits(*state, NULL);
+}
+
+/* All that a step may be made of, at once. */
+static void test_methods(void **state)
+{
+    check_same_bits(*state, &methods[HPO_LEN(methods) - 1]);
 }
 
 /* The first step is launched piece by piece, the others by one call each, and the host waits only
@@ -307,6 +342,7 @@ int main(void)
         {"convnet", test_same_bits, setup, teardown, NULL},
         {"resnet", test_same_bits, setup_blocks, teardown, NULL},
         {"mobile", test_same_bits, setup_mobile, teardown, NULL},
+        TEST(test_methods, setup_methods),
         TEST(test_does_not_wait, setup),
         TEST(test_elsewhere, setup),
     };

@@ -14,6 +14,7 @@
 
 #include "tests/kernels/cpu/fixture.h"
 #include "tests/kernels/cuda/emu/fake.h"
+#include "tests/kernels/cuda/methods.h"
 
 extern const struct kn_backend_ops hpo_cuda_backend;
 static const struct kn_backend_ops *const gpu = &hpo_cuda_backend;
@@ -26,7 +27,7 @@ static const struct kn_backend_ops *const gpu = &hpo_cuda_backend;
 
 struct outcome {
     double sum[MODELS];
-    float logits[MODELS][10 * CLASSES];
+    float logits[MODELS][10 * METHOD_CLASSES]; /* at most */
     struct kn_state state[MODELS];
 };
 
@@ -35,7 +36,8 @@ struct walk {
     enum kn_precision precision;
     enum kn_optim_kind optim;
     int models;
-    int stride; /* calls 1, 1 + stride, ... fail */
+    int stride;                  /* calls 1, 1 + stride, ... fail */
+    const struct method *method; /* NULL: none */
 };
 
 /* What a session holds, for it to be let go in order whatever failed. */
@@ -47,14 +49,19 @@ struct held {
 
 static int train(struct fixture *f, const struct walk *w, struct held *h)
 {
+    int32_t rows[MODELS][METHOD_BATCH];
     double loss[MODELS];
     int rc = 0;
 
-    for (int s = 0; s < STEPS && !rc; s++) {
+    for (int s = 0; s < (w->method ? METHOD_CALLS : STEPS) && !rc; s++) {
         struct kn_batch batch[MODELS];
 
         for (int m = 0; m < w->models; m++)
-            batch[m] = (struct kn_batch){f->order + s + m, BATCH, 0, (uint32_t)s, 0.01f};
+            batch[m] =
+                w->method
+                    ? method_batch(w->method, s, m, rows[m])
+                    : (struct kn_batch){
+                          .index = f->order + s + m, .n = BATCH, .step = (uint32_t)s, .lr = 0.01f};
         rc = gpu->train(h->plan, batch, NULL, s == 1 ? loss : NULL, &f->err);
     }
     return rc;
@@ -74,10 +81,12 @@ static int session(struct fixture *f, const struct walk *w, struct held *h, stru
     float *logits[MODELS];
     int n[MODELS], rc = gpu->open(0, 1, &h->dev, &f->err);
 
+    if (w->method)
+        desc = method_desc(w->method, &f->net, w->models, w->precision);
     rc = rc ? rc : gpu->data_open(h->dev, &f->images, &h->data, &f->err);
     rc = rc ? rc : gpu->compile(h->dev, &desc, h->data, &h->plan, &f->err);
     for (int m = 0; m < w->models && !rc; m++) {
-        struct kn_hyper hyp = hyper(m, w->optim);
+        struct kn_hyper hyp = w->method ? method_hyper(w->method, m) : hyper(m, w->optim);
 
         index[m] = f->order;
         n[m] = 10 - m;
@@ -115,13 +124,13 @@ static void outcome_new(struct outcome *o, const struct kn_net *net)
 {
     memset(o, 0, sizeof(*o));
     for (int m = 0; m < MODELS; m++)
-        state_new(&o->state[m], net);
+        method_state_new(&o->state[m], net);
 }
 
 static void outcome_free(struct outcome *o)
 {
     for (int m = 0; m < MODELS; m++)
-        state_free(&o->state[m]);
+        method_state_free(&o->state[m]);
 }
 
 static void same_bits(const struct kn_net *net, const struct walk *w, const struct outcome *a,
@@ -257,12 +266,25 @@ static int setup_inverted(void **state)
     return setup_net(state, build_inverted);
 }
 
+static int setup_methods(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof(*f));
+
+    build_method(&f->net);
+    open_with(f, METHOD_SIDE, METHOD_CLASSES, 1);
+    method_averages_new(&f->state, &f->net);
+    fake_quiet(true);
+    *state = f;
+    return 0;
+}
+
 static int teardown(void **state)
 {
     struct fixture *f = *state;
 
     fake_fail_at(0);
     fake_memory_total((size_t)4 << 30);
+    method_averages_free(&f->state);
     close_all(f);
     free(f);
     return 0;
@@ -270,18 +292,27 @@ static int teardown(void **state)
 
 static void test_fp32(void **state)
 {
-    walk(*state, &(struct walk){KN_FP32, KN_SGD, 1, 1});
+    walk(*state, &(struct walk){KN_FP32, KN_SGD, 1, 1, NULL});
 }
 
 /* With loss scales, packed weights of several models, and a copy of 16 bits. */
 static void test_fp16(void **state)
 {
-    walk(*state, &(struct walk){KN_FP16, KN_ADAMW, MODELS, 4});
+    walk(*state, &(struct walk){KN_FP16, KN_ADAMW, MODELS, 4, NULL});
+}
+
+/* All that a step may be made of. */
+static void test_methods(void **state)
+{
+    walk(*state, &(struct walk){.precision = KN_BF16,
+                                .models = MODELS,
+                                .stride = 13,
+                                .method = &methods[HPO_LEN(methods) - 1]});
 }
 
 static void test_inverted(void **state)
 {
-    walk(*state, &(struct walk){KN_BF16, KN_SGD, MODELS, 7});
+    walk(*state, &(struct walk){KN_BF16, KN_SGD, MODELS, 7, NULL});
 }
 
 /* Algorithms measured and remembered: what fails there costs no plan. */
@@ -292,7 +323,7 @@ static void test_tuned(void **state)
     assert_non_null(mkdtemp(folder));
     setenv("XDG_CACHE_HOME", folder, 1);
     setenv("HPO_CUDA_TUNE", "1", 1);
-    walk(*state, &(struct walk){KN_BF16, KN_SGD, 1, 13});
+    walk(*state, &(struct walk){KN_BF16, KN_SGD, 1, 13, NULL});
     setenv("HPO_CUDA_TUNE", "0", 1);
     unsetenv("XDG_CACHE_HOME");
     snprintf(command, sizeof(command), "rm -r %s", folder);
@@ -303,7 +334,7 @@ static void test_tuned(void **state)
 static void test_out_of_memory(void **state)
 {
     struct fixture *f = *state;
-    const struct walk w = {KN_FP32, KN_SGD, 1, 1};
+    const struct walk w = {KN_FP32, KN_SGD, 1, 1, NULL};
     struct kn_plan_desc big = {.net = &f->net,
                                .batch = 1 << 15,
                                .eval_batch = 1 << 15,
@@ -371,9 +402,13 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_fp32),          TEST(test_fp16),      TEST(test_tuned),
-        TEST(test_out_of_memory), TEST(test_no_device),
+        TEST(test_fp32),
+        TEST(test_fp16),
+        TEST(test_tuned),
+        TEST(test_out_of_memory),
+        TEST(test_no_device),
         cmocka_unit_test_setup_teardown(test_inverted, setup_inverted, teardown),
+        cmocka_unit_test_setup_teardown(test_methods, setup_methods, teardown),
     };
 
     setenv("HPO_CUDA_TUNE", "0", 1);

@@ -22,7 +22,8 @@ extern const struct kn_backend_ops hpo_cuda_backend;
 static const int sides[] = {32, 64};
 static const int batches[] = {64, 512};
 
-static void check(const struct model_ops *model, int side, int batch, int models)
+/* all: with everything that a plan may keep beside. */
+static void check(const struct model_ops *model, int side, int batch, int models, bool all)
 {
     struct model_input in = {3, side, side, 10};
     struct kn_dev *cpu = NULL, *gpu = NULL;
@@ -31,7 +32,9 @@ static void check(const struct model_ops *model, int side, int batch, int models
                                 .models = 1,
                                 .threads = 1,
                                 .precision = KN_FP32,
-                                .optim = KN_SGD};
+                                .optim = all ? KN_MUON : KN_SGD,
+                                .averaged = all,
+                                .accumulate = all};
     double host, fp32, half;
     struct arena a = {0};
     struct hpo_err err;
@@ -65,7 +68,7 @@ static void test_estimates(void **state)
         for (size_t s = 0; s < HPO_LEN(sides); s++)
             for (size_t b = 0; b < HPO_LEN(batches); b++)
                 for (int models = 1; models <= 5; models += 4)
-                    check(model_registry[i], sides[s], batches[b], models);
+                    check(model_registry[i], sides[s], batches[b], models, s > 0 && b == 0);
 }
 
 int main(void)

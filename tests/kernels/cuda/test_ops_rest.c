@@ -161,6 +161,61 @@ static void test_augment(void **state)
         }
 }
 
+static int mix(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
+{
+    return cu_mix(a, r->in, io(r, 0, first), err);
+}
+
+/* Of several models the first mixes by shares, the last by boxes. */
+static void check_mix(enum cu_type t, int models, struct cu_shape s, int rows, struct kn_mix box)
+{
+    struct run r = run_begin(t, models, rows);
+    size_t count, pixels = (size_t)s.h * (size_t)s.w, row = pixels * (size_t)s.stored;
+    float *x, *want;
+
+    r.in = s;
+    r.launch = mix;
+    r.step[0].mix = models > 1 ? (struct kn_mix){.kind = KN_MIXUP, .lambda = 0.3f} : box;
+    r.step[models - 1].mix = box;
+    run_send(&r);
+    count = count_of(&r, &s);
+    x = noise(&r, &s, 22, false);
+    want = xmalloc(sizeof(*want) * count * (size_t)models);
+    for (size_t i = 0; i < count * (size_t)models; i++) {
+        const struct kn_mix *m = &r.step[i / count].mix;
+        int n = (int)(i % count / row), y = (int)(i % row / (size_t)s.stored) / s.w,
+            at = (int)(i % row / (size_t)s.stored) % s.w;
+        float other = x[i + row * (size_t)(rows - 1 - n) - row * (size_t)n];
+        bool inside = y >= m->y0 && y < m->y1 && at >= m->x0 && at < m->x1;
+
+        want[i] = x[i];
+        if (rows % 2 && n == rows / 2)
+            continue; /* with itself */
+        if (m->kind == KN_MIXUP)
+            want[i] = m->lambda * x[i] + (1.0f - m->lambda) * other;
+        else if (m->kind == KN_CUTMIX && inside)
+            want[i] = other;
+    }
+    written(&r, t, x, count);
+    run_check(&r, t, want, 0);
+    free(x);
+    free(want);
+}
+
+static void test_mix(void **state)
+{
+    const struct kn_mix boxes[] = {{.kind = KN_CUTMIX, .y0 = 1, .y1 = 3, .x0 = 0, .x1 = 2},
+                                   {.kind = KN_CUTMIX, .y1 = 5, .x1 = 7},
+                                   {.kind = KN_CUTMIX, .y0 = 2, .y1 = 2, .x0 = 1, .x1 = 4},
+                                   {.kind = KN_MIXUP, .lambda = 0},
+                                   {.kind = KN_MIX_NONE}};
+
+    EACH_RUN(t, models)
+    for (int rows = 1; rows < 6; rows++)
+        for (size_t i = 0; i < HPO_LEN(boxes); i++)
+            check_mix(t, models, shape(t, 5, 7, 3), rows, boxes[i]);
+}
+
 /* ---- pooling ---- */
 
 static struct cu_pool pool_of(const struct run *r)
@@ -559,7 +614,7 @@ static void test_flatten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gather),   cmocka_unit_test(test_augment),
+        cmocka_unit_test(test_gather),   cmocka_unit_test(test_augment), cmocka_unit_test(test_mix),
         cmocka_unit_test(test_max_pool), cmocka_unit_test(test_average),
         cmocka_unit_test(test_dropout),  cmocka_unit_test(test_samples),
         cmocka_unit_test(test_flatten),

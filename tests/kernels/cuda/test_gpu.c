@@ -498,10 +498,9 @@ static void test_out_of_memory(void **s)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_networks),      cmocka_unit_test(test_models),
-        cmocka_unit_test(test_repeats),
-        cmocka_unit_test(test_loss_curve),    cmocka_unit_test(test_side_by_side),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_networks),     cmocka_unit_test(test_models),
+        cmocka_unit_test(test_repeats),      cmocka_unit_test(test_loss_curve),
+        cmocka_unit_test(test_side_by_side), cmocka_unit_test(test_out_of_memory),
     };
     struct kn_device_info info;
     struct hpo_err err;

@@ -151,6 +151,13 @@ static int scale(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
                              b->n->in_add, b->dx2, b->n->in2_add, err);
 }
 
+static int multiply(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
+{
+    if (!b->dx)
+        return HPO_OK;
+    return cu_multiply(b->a, b->dy, b->n->op->factor, b->dx, b->n->in_add, elements(p, b), err);
+}
+
 static int flatten(struct cu_plan *p, const struct pass *b, struct hpo_err *err)
 {
     if (!b->dx)
@@ -170,6 +177,7 @@ static int (*const launch_of[KN_N_KINDS])(struct cu_plan *, const struct pass *,
     [KN_FLATTEN] = flatten,
     [KN_LINEAR] = linear,
     [KN_DEPTHWISE] = depthwise,
+    [KN_MULTIPLY] = multiply,
     [KN_ACT] = act,
     [KN_SCALE] = scale,
     [KN_DROP_PATH] = drop_path,

@@ -16,7 +16,7 @@ static int check_desc(const struct kn_plan_desc *d, const struct cu_data *data, 
         return rc;
     if (in->c != 3)
         return hpo_fail(err, HPO_ECONFIG, "the network is for images of %d channels, not 3", in->c);
-    return cu_check_support(d, err);
+    return HPO_OK;
 }
 
 /* auto is bf16 where tensor cores know it: 8 bits of exponent need no loss scaling. */
@@ -69,6 +69,7 @@ static int plan_draft(struct cu_dev *d, const struct kn_plan_desc *desc, struct 
     p->grad = xcalloc(tensors, sizeof(int));
     p->eval_act = xcalloc(tensors, sizeof(int));
     p->optim = xcalloc((size_t)desc->models, sizeof(*p->optim));
+    p->mirror = xcalloc((size_t)desc->models, sizeof(*p->mirror));
     rc = pick_precision(p, desc->precision, err);
     if (!rc)
         rc = cu_lower(p, err);
@@ -290,7 +291,8 @@ void cu_plan_free(struct kn_plan *plan)
         cu_graph_release(&p->step_graph[i]);
     for (int i = 0; i <= CU_MIXES; i++)
         cu_graph_release(&p->estimate_graph[i]);
-    cu_graph_release(&p->eval_graph);
+    for (int i = 0; i < 2; i++)
+        cu_graph_release(&p->eval_graph[i]);
     for (int i = 0; i < p->n_layers; i++)
         for (int u = 0; u < CU_N_USES; u++)
             cu_conv_release(&p->layer[i].conv[u]);
@@ -317,5 +319,6 @@ void cu_plan_free(struct kn_plan *plan)
     free(p->layer);
     free(p->param);
     free(p->optim);
+    free(p->mirror);
     free(p);
 }

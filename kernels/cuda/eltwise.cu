@@ -4,16 +4,16 @@
 
 #define EACH 2 /* vectors of a thread, loaded together */
 
-enum map_kind { RELU, ADD, ADD_RELU, PASS, CUT };
+enum map_kind { RELU, ADD, ADD_RELU, PASS, CUT, TIMES };
 
 /* z = or += a map of x and x2 (which of them are read depends on the map); z may be either of them.
  * n: vectors of a model. */
 template <typename T, enum map_kind MAP, bool MORE>
 static __global__ void __launch_bounds__(CU_THREADS)
-    map_kernel(const struct cu_step *step, size_t n, const T *x, const T *x2, T *z)
+    map_kernel(const struct cu_step *step, size_t n, const T *x, const T *x2, float factor, T *z)
 {
     constexpr int N = cu_vec<T>::n;
-    constexpr bool one = MAP == RELU || MAP == PASS;
+    constexpr bool one = MAP == RELU || MAP == PASS || MAP == TIMES;
     const size_t first = (size_t)blockIdx.x * (CU_THREADS * EACH) + threadIdx.x;
     cu_bits a[EACH], b[EACH], c[EACH];
 
@@ -45,6 +45,8 @@ static __global__ void __launch_bounds__(CU_THREADS)
                 v[k] += w[k];
             if (MAP == RELU || MAP == ADD_RELU)
                 v[k] = cu_positive(v[k]);
+            if (MAP == TIMES)
+                v[k] *= factor;
             if (MORE)
                 v[k] += was[k];
         }
@@ -54,7 +56,7 @@ static __global__ void __launch_bounds__(CU_THREADS)
 
 template <enum map_kind MAP, bool MORE>
 static int map(const struct cu_array *a, const void *x, const void *x2, void *z, size_t count,
-               const char *what, struct hpo_err *err)
+               const char *what, struct hpo_err *err, float factor = 1)
 {
     cudaError_t e = cudaErrorInvalidValue;
 
@@ -64,7 +66,7 @@ static int map(const struct cu_array *a, const void *x, const void *x2, void *z,
         e = n == 0 ? cudaSuccess
                    : CU_LAUNCH((map_kernel<T, MAP, MORE>),
                                cu_grid(n, (size_t)CU_THREADS * EACH, a->models), CU_THREADS,
-                               a->stream, a->step, n, (const T *)x, (const T *)x2, (T *)z);
+                               a->stream, a->step, n, (const T *)x, (const T *)x2, factor, (T *)z);
     });
     return cu_check(e, what, err);
 }
@@ -72,6 +74,13 @@ static int map(const struct cu_array *a, const void *x, const void *x2, void *z,
 int cu_relu(const struct cu_array *a, const void *x, void *y, size_t count, struct hpo_err *err)
 {
     return map<RELU, false>(a, x, NULL, y, count, "ReLU", err);
+}
+
+int cu_multiply(const struct cu_array *a, const void *x, float factor, void *y, bool add,
+                size_t count, struct hpo_err *err)
+{
+    return add ? map<TIMES, true>(a, x, NULL, y, count, "a factor", err, factor)
+               : map<TIMES, false>(a, x, NULL, y, count, "a factor", err, factor);
 }
 
 int cu_add(const struct cu_array *a, const void *x, const void *x2, void *y, bool relu,

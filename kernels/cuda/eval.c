@@ -5,11 +5,11 @@
 #include "kernels/cuda/plan.h"
 
 /* A partial batch runs at full size: no row of an evaluation depends on another. */
-static int launch_eval(struct cu_plan *p, struct hpo_err *err)
+static int launch_view(struct cu_plan *p, enum cu_view view, struct hpo_err *err)
 {
     const struct cu_array *a = &p->eval.array;
     int last = p->base.net->n_tensors - 1;
-    int rc = cu_gather(a, p->data->pixels, p->data->h, p->data->w, p->m.eval_index, false,
+    int rc = cu_gather(a, p->data->pixels, p->data->h, p->data->w, p->m.eval_index, view,
                        cu_at(p, &p->eval_bufs, p->eval_act[0]), p->tensor[0].stored, err);
 
     if (rc)
@@ -22,7 +22,20 @@ static int launch_eval(struct cu_plan *p, struct hpo_err *err)
     if (rc)
         return rc;
     return cu_logits(a, p->base.net->classes, p->tensor[last].stored,
-                     cu_at(p, &p->eval_bufs, p->eval_act[last]), p->m.logits, err);
+                     cu_at(p, &p->eval_bufs, p->eval_act[last]), view == CU_MIRRORED, p->m.logits,
+                     err);
+}
+
+static int launch_eval(struct cu_plan *p, struct hpo_err *err)
+{
+    return launch_view(p, CU_AS_IS, err);
+}
+
+static int launch_both(struct cu_plan *p, struct hpo_err *err)
+{
+    int rc = launch_view(p, CU_AS_IS, err);
+
+    return rc ? rc : launch_view(p, CU_MIRRORED, err);
 }
 
 /* Rows that do not count are row 0: they must be rows. */
@@ -46,8 +59,11 @@ int cu_eval(struct kn_plan *plan, const int32_t *const *index, const int *n,
     struct cu_plan *p = (struct cu_plan *)plan;
     size_t classes = (size_t)p->base.net->classes, rows = (size_t)p->base.eval_batch;
     size_t models = (size_t)p->base.models;
+    bool both = false;
     int rc = kn_check_eval(plan, index, n, p->data->n, err);
 
+    for (int m = 0; m < p->base.models; m++)
+        both = both || p->mirror[m];
     if (!rc)
         rc = cu_enter(p, err);
     if (rc)
@@ -59,7 +75,7 @@ int cu_eval(struct kn_plan *plan, const int32_t *const *index, const int *n,
     if (!rc)
         rc = cu_refresh_averages(p, err);
     if (!rc)
-        rc = cu_graph_run(p, &p->eval_graph, launch_eval, err);
+        rc = cu_graph_run(p, &p->eval_graph[both], both ? launch_both : launch_eval, err);
     if (!rc)
         rc = cu_check(cudaMemcpyAsync(p->h.logits, p->m.logits,
                                       models * rows * classes * sizeof(float),

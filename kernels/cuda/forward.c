@@ -129,6 +129,11 @@ static int scale(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
     return cu_scale(&a->a, cu_shape_of(p, a->n->in), a->x, a->x2, a->y, err);
 }
 
+static int multiply(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
+{
+    return cu_multiply(&a->a, a->x, a->n->op->factor, a->y, false, elements(p, a), err);
+}
+
 static int flatten(struct cu_plan *p, const struct pass *a, struct hpo_err *err)
 {
     return cu_flatten(&a->a, cu_shape_of(p, a->n->in), a->x, a->y, err);
@@ -146,6 +151,7 @@ static int (*const launch_of[KN_N_KINDS])(struct cu_plan *, const struct pass *,
     [KN_FLATTEN] = flatten,
     [KN_LINEAR] = linear,
     [KN_DEPTHWISE] = depthwise,
+    [KN_MULTIPLY] = multiply,
     [KN_ACT] = act,
     [KN_SCALE] = scale,
     [KN_DROP_PATH] = drop_path,

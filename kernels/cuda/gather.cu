@@ -19,7 +19,7 @@ struct images {
     int across;     /* strips side by side */
     int strips;     /* of an image */
     int stored;
-    bool augment;
+    enum cu_view view;
 };
 
 /* A strip of the batch: rows y0 .. y1, columns x0 .. x1; and what of the source it shows. */
@@ -71,10 +71,12 @@ static __device__ __attribute__((noinline)) void place(const struct images &im,
                                                        const struct cu_step *step, int model,
                                                        uint32_t which, struct kn_placement *ret)
 {
-    if (im.augment)
+    if (im.view == CU_AUGMENTED) {
         *ret = kn_place(&own->augment, own->seed, own->fold, step[model].epoch, which, im.h, im.w);
-    else
-        memset(ret, 0, sizeof(*ret));
+        return;
+    }
+    memset(ret, 0, sizeof(*ret));
+    ret->flip = im.view == CU_MIRRORED;
 }
 
 /* A pixel of the batch before its colour, in [0, 1]. */
@@ -225,7 +227,7 @@ __global__ void __launch_bounds__(CU_THREADS, 4)
 }
 
 int cu_gather(const struct cu_array *a, const uint8_t *pixels, int h, int w, const int32_t *index,
-              bool augment, void *x, int stored, struct hpo_err *err)
+              enum cu_view view, void *x, int stored, struct hpo_err *err)
 {
     struct images im = {.pixels = pixels,
                         .h = h,
@@ -236,7 +238,7 @@ int cu_gather(const struct cu_array *a, const uint8_t *pixels, int h, int w, con
                         .across = w < STRIP ? 1 : (w + STRIP - 1) / STRIP,
                         .strips = 0,
                         .stored = stored,
-                        .augment = augment};
+                        .view = view};
     cudaError_t e = cudaErrorInvalidValue;
 
     if (im.high > h)

@@ -238,22 +238,29 @@ int cu_loss(const struct cu_array *a, int classes, int stored, const void *logit
 
 template <typename T>
 __global__ void __launch_bounds__(CU_THREADS)
-    logits_kernel(size_t work, unsigned classes, int stored, const T *logits, float *ret)
+    logits_kernel(const struct cu_hyper *hyper, size_t work, unsigned classes, int stored,
+                  const T *logits, bool mirrored, float *ret)
 {
     const size_t i = (size_t)blockIdx.x * CU_THREADS + threadIdx.x, row = i / classes;
+    const size_t model = blockIdx.y, rows = work / classes;
 
-    if (i < work)
-        ret[i] = cu_float(logits[row * stored + (i - row * classes)]);
+    if (i >= work || (mirrored && !hyper[model].mirror))
+        return;
+    const float z = cu_float(logits[(model * rows + row) * stored + (i - row * classes)]);
+
+    ret += model * work;
+    ret[i] = mirrored ? 0.5f * (ret[i] + z) : z;
 }
 
-int cu_logits(const struct cu_array *a, int classes, int stored, const void *logits, float *ret,
-              struct hpo_err *err)
+int cu_logits(const struct cu_array *a, int classes, int stored, const void *logits, bool mirrored,
+              float *ret, struct hpo_err *err)
 {
-    const size_t work = (size_t)a->models * a->rows * classes;
+    const size_t work = (size_t)a->rows * classes;
     cudaError_t e = cudaErrorInvalidValue;
 
     CU_FOR_TYPE(a->type, T,
-                e = CU_LAUNCH(logits_kernel<T>, cu_grid(work, CU_THREADS, 1), CU_THREADS, a->stream,
-                              work, (unsigned)classes, stored, (const T *)logits, ret));
+                e = CU_LAUNCH(logits_kernel<T>, cu_grid(work, CU_THREADS, a->models), CU_THREADS,
+                              a->stream, a->hyper, work, (unsigned)classes, stored,
+                              (const T *)logits, mirrored, ret));
     return cu_check(e, "logits", err);
 }

@@ -27,6 +27,7 @@ static bool may_alias(const struct cu_plan *p, const struct cu_node *n)
     case KN_ADD:
     case KN_BATCH_NORM:
     case KN_ACT:
+    case KN_MULTIPLY:
     case KN_SCALE:
     case KN_DROP_PATH:
         return true;

@@ -41,7 +41,7 @@ struct cu_hyper {
     float rates[KN_MAX_RATES];
     const float *class_weights; /* device, one a class; NULL: all 1 */
     uint64_t seed;
-    int fold;
+    int fold, mirror;
 };
 
 /* Dynamic loss scaling of one model (fp16 only), PyTorch's GradScaler: 65536 to begin with, halved
@@ -70,9 +70,10 @@ struct cu_shape {
 };
 
 /* Images (pixels (N, h, w, 3) uint8 on the device or mapped from the host) into x. index (models,
- * rows): which; augment false: as they are. */
+ * rows): which. */
+enum cu_view { CU_AS_IS, CU_MIRRORED /* left to right */, CU_AUGMENTED };
 int cu_gather(const struct cu_array *a, const uint8_t *pixels, int h, int w, const int32_t *index,
-              bool augment, void *x, int stored, struct hpo_err *err);
+              enum cu_view view, void *x, int stored, struct hpo_err *err);
 
 /* kn_batch.mix on what was gathered, in place: row i and row rows - 1 - i. */
 int cu_mix(const struct cu_array *a, struct cu_shape s, void *x, struct hpo_err *err);
@@ -113,6 +114,9 @@ int cu_relu_backward(const struct cu_array *a, const void *y, const void *dy, vo
                      size_t count, struct hpo_err *err);
 int cu_add(const struct cu_array *a, const void *x, const void *x2, void *y, bool relu,
            size_t count, struct hpo_err *err);
+/* y = or += x times a constant; the same function forward and backward. */
+int cu_multiply(const struct cu_array *a, const void *x, float factor, void *y, bool add,
+                size_t count, struct hpo_err *err);
 /* dx = or += dy; with relu cut by the sign of y. */
 int cu_pass(const struct cu_array *a, const void *y, const void *dy, void *dx, bool relu, bool add,
             size_t count, struct hpo_err *err);
@@ -198,9 +202,10 @@ int cu_bias_backward(const struct cu_array *a, struct cu_shape s, const void *dy
 int cu_loss(const struct cu_array *a, int classes, int stored, const void *logits,
             const int32_t *labels, const int32_t *index, const struct cu_scaler *scaler,
             void *dlogits, float *row_loss, double *loss_sum, struct hpo_err *err);
-/* (models, rows, stored) of type T -> (models, rows, classes) floats. */
-int cu_logits(const struct cu_array *a, int classes, int stored, const void *logits, float *ret,
-              struct hpo_err *err);
+/* (models, rows, stored) of type T -> (models, rows, classes) floats. mirrored: for models of which
+ * cu_hyper says so the mean of these and of what is there. */
+int cu_logits(const struct cu_array *a, int classes, int stored, const void *logits, bool mirrored,
+              float *ret, struct hpo_err *err);
 
 /* A conv's or linear's weight gradient of type T into the flat fp32 gradients. */
 int cu_widen(const struct cu_array *a, const void *from, size_t from_stride, float *to,

@@ -183,11 +183,12 @@ struct cu_plan {
     cublasHandle_t blas;
     cudaEvent_t sent[CU_SLOTS]; /* the copy out of a slot is done */
     unsigned long steps;        /* train calls: slot = steps % CU_SLOTS */
-    struct cu_graph step_graph[CU_N_WORKS], estimate_graph[CU_MIXES + 1], eval_graph;
+    struct cu_graph step_graph[CU_N_WORKS], estimate_graph[CU_MIXES + 1], eval_graph[2];
     unsigned work;      /* enum cu_work of the step that is launched */
     bool average_moved; /* since its type T and packed copies were made */
 
     struct kn_optim *optim; /* (models): what set_hyper gave, for the host's share of a step */
+    bool *mirror;           /* likewise, of an evaluation */
 };
 
 /* compile.c. An estimate needs nothing of the device but its capability: the sum is what compile
@@ -200,10 +201,6 @@ void cu_plan_free(struct kn_plan *plan);
 /* Make the plan's device the calling thread's. */
 int cu_enter(const struct cu_plan *p, struct hpo_err *err);
 int cu_blas_check(cublasStatus_t st, const char *what, struct hpo_err *err);
-
-/* support.c: HPO_ECONFIG with the name of what this backend does not do. */
-int cu_check_support(const struct kn_plan_desc *d, struct hpo_err *err);
-int cu_check_hyper_support(const struct kn_hyper *h, struct hpo_err *err);
 
 /* lower.c: nodes, tensors and parameters from the network. */
 int cu_lower(struct cu_plan *p, struct hpo_err *err);

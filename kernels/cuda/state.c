@@ -214,8 +214,6 @@ int cu_set_hyper(struct kn_plan *plan, int model, const struct kn_hyper *h, stru
     if (!rc)
         rc = kn_check_hyper(plan, h, err);
     if (!rc)
-        rc = cu_check_hyper_support(h, err);
-    if (!rc)
         weights += (size_t)p->base.net->classes * (size_t)model;
     if (!rc && h->class_weights)
         rc = send_class_weights(p, h->class_weights, weights, err);
@@ -228,7 +226,8 @@ int cu_set_hyper(struct kn_plan *plan, int model, const struct kn_hyper *h, stru
                                     .optim = h->optim,
                                     .class_weights = h->class_weights ? weights : NULL,
                                     .seed = h->seed,
-                                    .fold = h->fold};
+                                    .fold = h->fold,
+                                    .mirror = h->mirror};
     memcpy(p->h.hyper->mean, h->mean, sizeof(h->mean));
     memcpy(p->h.hyper->std, h->std, sizeof(h->std));
     memcpy(p->h.hyper->rates, h->rates, sizeof(h->rates));
@@ -244,5 +243,6 @@ int cu_set_hyper(struct kn_plan *plan, int model, const struct kn_hyper *h, stru
         for (int i = 0; i < CU_N_WORKS; i++)
             cu_graph_release(&p->step_graph[i]);
     p->optim[model] = h->optim;
+    p->mirror[model] = h->mirror != 0;
     return HPO_OK;
 }

@@ -11,7 +11,7 @@
 static int launch_forward(struct cu_plan *p, const struct cu_pass_view *v, struct hpo_err *err)
 {
     void *x = cu_at(p, &p->train_bufs, p->act[0]);
-    int rc = cu_gather(&v->array, p->data->pixels, p->data->h, p->data->w, p->m.index, true, x,
+    int rc = cu_gather(&v->array, p->data->pixels, p->data->h, p->data->w, p->m.index, CU_AUGMENTED, x,
                        p->tensor[0].stored, err);
 
     if (!rc && p->work & CU_MIXES)

@@ -222,6 +222,7 @@ static void test_networks(void **s)
     compare("mobile", build_mobile, 15, 4, &spread);
     compare("mobile, hard", build_mobile_hard, 15, 4, &spread);
     compare("mobile, GELU", build_mobile_gelu, 15, 4, &spread);
+    compare("airbench", build_small_steps, 16, 5, &spread);
     for (size_t k = 0; k < HPO_LEN(kinds); k++) {
         int n = spread.n[k];
 

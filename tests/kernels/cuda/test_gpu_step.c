@@ -15,9 +15,6 @@ extern const struct kn_backend_ops kn_backend_cuda;
 static const struct kn_backend_ops *const gpu = &kn_backend_cuda;
 
 #define MODELS 3
-/* With fewer digits than fp32: steps that do not shrink with the gradient (Adam's, Lion's) take
- * what is rounded in it for more than it is. */
-#define LOOSE 0.6
 
 /* What training came to, of one model. */
 struct outcome {
@@ -218,7 +215,7 @@ static void test_methods(void **state)
                 &(struct session){
                     .ops = gpu, .precision = (enum kn_precision)p, .last = METHOD_CALLS},
                 w, got);
-            compare(&f, w, want, got, p == KN_FP32 ? w->tolerance : LOOSE, &worst);
+            compare(&f, w, want, got, p == KN_FP32 ? w->tolerance : w->loose, &worst);
             for (int m = 0; m < MODELS; m++)
                 check_frozen(&f, w, &got[m], m);
             printf("%s %s: %.1e\n", w->name, names[p], worst);

@@ -130,7 +130,7 @@ static void test_bias_back(void **state)
 
 /* ---- element-wise ---- */
 
-enum what { RELU, ADD, ADD_RELU, RELU_BACK, PASS, PASS_RELU };
+enum what { RELU, ADD, ADD_RELU, RELU_BACK, PASS, PASS_RELU, TIMES };
 
 /* src: x, x2: a gradient's are y and dy; io: the result, which in place is dy as well. */
 static int each(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
@@ -148,6 +148,8 @@ static int each(const struct run *r, const struct cu_array *a, int first, struct
         return cu_add(a, x, x2, to, r->layer == ADD_RELU, n, err);
     case RELU_BACK:
         return cu_relu_backward(a, x, x2, to, r->add, n, err);
+    case TIMES:
+        return cu_multiply(a, x2, 0.37f, to, r->add, n, err);
     default:
         return cu_pass(a, r->layer == PASS ? NULL : x, x2, to, r->layer == PASS_RELU, r->add, n,
                        err);
@@ -162,6 +164,8 @@ static float wanted(enum what what, float x, float x2, float was)
         v = v <= 0 ? 0 : v;
     if (what == RELU_BACK || what == PASS_RELU)
         v = x <= 0 ? 0 : v;
+    if (what == TIMES)
+        v *= 0.37f;
     return v + was;
 }
 
@@ -206,7 +210,7 @@ static void test_each(void **state)
 {
     EACH_RUN(t, models)
     for (size_t i = 0; i < HPO_LEN(sizes); i++)
-        for (int what = RELU; what <= PASS_RELU; what++)
+        for (int what = RELU; what <= TIMES; what++)
             for (int k = 0; k < 4; k++)
                 if ((k == 0 || what >= RELU_BACK) && (models == 1 || (i + (size_t)k) % 4 == 0))
                     check_each(t, models, &sizes[i], (enum what)what, k & 1, k & 2);

@@ -22,7 +22,7 @@
 
 static int gather(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
 {
-    return cu_gather(a, src(r, 0, 0), r->in.h, r->in.w, src(r, 1, first), a->step != NULL,
+    return cu_gather(a, src(r, 0, 0), r->in.h, r->in.w, src(r, 1, first), (enum cu_view)r->kernel,
                      io(r, 0, first), r->in.stored, err);
 }
 
@@ -52,6 +52,7 @@ static void gather_on_cpu(const struct run *r, int model, const uint8_t *pixels,
                &(struct cpu_pick){.index = index,
                                   .n = r->a.rows,
                                   .augment = r->a.step != NULL,
+                                  .mirror = r->kernel == CU_MIRRORED,
                                   .epoch = r->step[model].epoch},
                x);
     for (int n = 0; n < r->a.rows; n++)
@@ -64,7 +65,7 @@ static void gather_on_cpu(const struct run *r, int model, const uint8_t *pixels,
 }
 
 static void check_gather(enum cu_type t, int models, struct cu_shape s,
-                         const struct kn_augment *augment, bool train, double tolerance)
+                         const struct kn_augment *augment, enum cu_view view, double tolerance)
 {
     struct run r = run_begin(t, models, 2 * IMAGES + 1);
     size_t bytes = (size_t)IMAGES * s.h * s.w * 3, count;
@@ -78,6 +79,7 @@ static void check_gather(enum cu_type t, int models, struct cu_shape s,
         pixels[i] = (uint8_t)hpo_rng_below(&rng, 256);
     r.in = s;
     r.launch = gather;
+    r.kernel = (int)view;
     count = count_of(&r, &s);
     want = xmalloc(sizeof(*want) * count * (size_t)models);
     for (int m = 0; m < models; m++) {
@@ -87,7 +89,7 @@ static void check_gather(enum cu_type t, int models, struct cu_shape s,
             index[m][i] = (int32_t)hpo_rng_below(&rng, IMAGES);
     }
     run_send(&r);
-    if (!train) {
+    if (view != CU_AUGMENTED) {
         r.a.step = NULL;
         r.a.count = device(&r, counts, sizeof(counts));
     }
@@ -114,11 +116,12 @@ static void test_gather(void **state)
 
         const struct kn_augment plain = {.flip = 1, .crop_padding = cases[i].padding};
 
-        check_gather(t, models, s, &plain, true, 0);
-        check_gather(t, models, s, &plain, false, 0);
+        check_gather(t, models, s, &plain, CU_AUGMENTED, 0);
+        check_gather(t, models, s, &plain, CU_AS_IS, 0);
+        check_gather(t, models, s, &plain, CU_MIRRORED, 0);
         if (i == 3) { /* as nobody stores it today */
             s.stored *= 2;
-            check_gather(t, models, s, &plain, true, 0);
+            check_gather(t, models, s, &plain, CU_AUGMENTED, 0);
         }
     }
 }
@@ -156,7 +159,7 @@ static void test_augment(void **state)
         for (size_t k = 0; k < HPO_LEN(sides); k++) {
             bool contrast = cases[i].contrast > 0;
 
-            check_gather(t, models, shape(t, sides[k][0], sides[k][1], 3), &cases[i], true,
+            check_gather(t, models, shape(t, sides[k][0], sides[k][1], 3), &cases[i], CU_AUGMENTED,
                          contrast ? 1e-5 : 0);
         }
 }
@@ -614,10 +617,10 @@ static void test_flatten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gather),   cmocka_unit_test(test_augment), cmocka_unit_test(test_mix),
-        cmocka_unit_test(test_max_pool), cmocka_unit_test(test_average),
-        cmocka_unit_test(test_dropout),  cmocka_unit_test(test_samples),
-        cmocka_unit_test(test_flatten),
+        cmocka_unit_test(test_gather),  cmocka_unit_test(test_augment),
+        cmocka_unit_test(test_mix),     cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_average), cmocka_unit_test(test_dropout),
+        cmocka_unit_test(test_samples), cmocka_unit_test(test_flatten),
     };
 
     return cmocka_run_group_tests(tests, run_setup, NULL);

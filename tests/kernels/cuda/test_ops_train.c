@@ -200,7 +200,7 @@ static void test_nan_loss(void **state)
 
 static int logits(const struct run *r, const struct cu_array *a, int first, struct hpo_err *err)
 {
-    return cu_logits(a, r->in.c, r->in.stored, src(r, 0, first), io(r, 0, first), err);
+    return cu_logits(a, r->in.c, r->in.stored, src(r, 0, first), r->add, io(r, 0, first), err);
 }
 
 static void test_logits(void **state)
@@ -208,18 +208,27 @@ static void test_logits(void **state)
     static const int cases[][2] = {{1, 2}, {70, 10}, {33, 1000}};
 
     EACH_RUN(t, models)
-    for (size_t i = 0; i < HPO_LEN(cases); i++) {
-        struct run r = run_begin(t, models, cases[i][0]);
-        size_t k = (size_t)cases[i][1], rows = (size_t)(cases[i][0] * models);
+    for (size_t i = 0; i < 2 * HPO_LEN(cases); i++) {
+        const int *c = cases[i / 2];
+        struct run r = run_begin(t, models, c[0]);
+        size_t k = (size_t)c[1], rows = (size_t)(c[0] * models);
         float *z, *want = xmalloc(sizeof(*want) * k * rows);
 
-        r.in = shape(t, 1, 1, cases[i][1]);
+        r.in = shape(t, 1, 1, c[1]);
         r.launch = logits;
+        r.add = i % 2; /* models but the second are mirrored */
+        for (int m = 0; m < models; m++)
+            r.hyper[m].mirror = m != 1;
+        r.a.hyper = device(&r, r.hyper, sizeof(r.hyper));
         z = noise(&r, &r.in, 14, false);
-        for (size_t j = 0; j < k * rows; j++)
-            want[j] = z[j / k * (size_t)r.in.stored + j % k];
+        for (size_t j = 0; j < k * rows; j++) {
+            bool mirrored = r.hyper[j / k / (size_t)c[0]].mirror;
+            float own = z[j / k * (size_t)r.in.stored + j % k];
+
+            want[j] = !r.add ? own : mirrored ? 0.5f * (MARK + own) : MARK;
+        }
         source(&r, 0, t, z, count_of(&r, &r.in));
-        marked(&r, CU_F32, k * (size_t)cases[i][0]);
+        marked(&r, CU_F32, k * (size_t)c[0]);
         run_check(&r, CU_F32, want, 0);
         free(z);
         free(want);

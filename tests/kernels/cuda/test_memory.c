@@ -7,8 +7,6 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <math.h>
-
 #include "tests/kernels/cpu/fixture.h"
 #include "tests/trainer/parts.h"
 #include "trainer/model.h"
@@ -23,15 +21,6 @@ extern const struct kn_backend_ops hpo_cuda_backend;
 
 static const int sides[] = {32, 64};
 static const int batches[] = {64, 512};
-
-/* kernels/cuda/support.c */
-static bool refused(const struct kn_net *n)
-{
-    for (int i = 0; i < n->n_ops; i++)
-        if (n->op[i].kind == KN_MULTIPLY)
-            return true;
-    return false;
-}
 
 /* all: with everything that a plan may keep beside. */
 static void check(const struct model_ops *model, int side, int batch, int models, bool all)
@@ -64,12 +53,8 @@ static void check(const struct model_ops *model, int side, int batch, int models
     half = hpo_cuda_backend.estimate(gpu, &desc);
     printf("%-20s %2d pixels, batch %3d, %d at once: CPU %7.1f MiB, fp32 %.2f, bf16 %.2f of it\n",
            model->plugin.name, side, batch, models, host / 1048576, fp32 / host, half / host);
-    if (isnan(fp32)) {
-        assert_true(refused(&net)); /* and nothing else is */
-    } else {
-        assert_true(fp32 <= FACTOR * host + FIXED && fp32 >= host / FACTOR);
-        assert_true(half <= 1.5 * fp32 + FIXED && half >= fp32 / 4);
-    }
+    assert_true(fp32 <= FACTOR * host + FIXED && fp32 >= host / FACTOR);
+    assert_true(half <= 1.5 * fp32 + FIXED && half >= fp32 / 4);
     ops->close(cpu);
     hpo_cuda_backend.close(gpu);
     kn_net_release(&net);

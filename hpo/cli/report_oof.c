@@ -177,15 +177,27 @@ static void add_trial(struct oof_study *s, const char *dir, const struct hpo_tri
     s->trial[s->n_trials++] = new;
 }
 
+/* Values compare within a rung: the highest one that has complete trials speaks. */
+static int rung_that_counts(const struct hpo_history *h)
+{
+    int rung = 0;
+
+    for (int i = 0; i < h->n; i++)
+        if (h->trials[i]->state == HPO_TRIAL_COMPLETE && h->trials[i]->rung > rung)
+            rung = h->trials[i]->rung;
+    return rung;
+}
+
 int oof_study_open(struct oof_study **ret, const char *dir, const struct hpo_history *h,
                    struct hpo_err *err)
 {
     struct oof_study *s = xcalloc(1, sizeof(*s));
+    int rung = rung_that_counts(h);
 
     s->paths.arena = &s->arena;
     s->trial = xcalloc((size_t)h->n + 1, sizeof(*s->trial));
     for (int i = 0; i < h->n; i++)
-        if (h->trials[i]->state == HPO_TRIAL_COMPLETE)
+        if (h->trials[i]->state == HPO_TRIAL_COMPLETE && h->trials[i]->rung == rung)
             add_trial(s, dir, h->trials[i]);
     if (!s->n_trials) {
         int rc =

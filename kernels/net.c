@@ -162,6 +162,15 @@ int kn_net_finish(struct kn_net *n, struct hpo_err *err)
     return net_ok(n) ? HPO_OK : hpo_fail(err, n->rc, "%s", n->err.msg);
 }
 
+int kn_net_head(const struct kn_net *n)
+{
+    int head = n->n_ops - 1;
+
+    while (head > 0 && n->op[head].kind != KN_LINEAR)
+        head--;
+    return head;
+}
+
 double kn_net_macs(const struct kn_net *n)
 {
     double macs = 0;

@@ -145,6 +145,9 @@ int kn_linear(struct kn_net *n, const char *name, int in, int out, bool bias);
 /* Check that the last output has `classes` channels and 1 x 1 pixels. */
 int kn_net_finish(struct kn_net *n, struct hpo_err *err);
 
+/* The head: the operation of the last linear layer. What stands before it is the backbone. */
+int kn_net_head(const struct kn_net *n);
+
 /* Multiply-adds of one image's forward pass, convolutions and linear layers only. */
 double kn_net_macs(const struct kn_net *n);
 

@@ -12,7 +12,7 @@ const struct kn_factor *run_factors(struct tr_run *r, int epoch)
     double set = r->config->optimizer.bias_scaler;
     float scaler = set > 0 ? (float)set : 1;
     float backbone = (float)r->config->model.backbone_lr;
-    int head = tr_head(net);
+    int head = kn_net_head(net);
     bool any = false;
 
     for (int i = 0; i < net->n_params; i++) {

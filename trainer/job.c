@@ -176,7 +176,7 @@ static int plan_for(struct tr_run *r, int models, bool frozen, struct hpo_err *e
         rc = check_batch_norm(&net, r->batch, err);
     if (!rc) {
         memcpy(r->rates, net.rates, sizeof(r->rates));
-        request.freeze = frozen ? tr_head(&net) : 0;
+        request.freeze = frozen ? kn_net_head(&net) : 0;
         rc = tr_session_plan(r->session, &request, &r->plan, err);
         r->frozen = frozen;
     }

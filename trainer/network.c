@@ -3,7 +3,6 @@
 #include <xxhash.h>
 
 #include "base/str.h"
-#include "trainer/pretrained.h"
 #include "trainer/mixing.h"
 #include "trainer/session.h"
 #include "trainer/trainer.h"
@@ -129,7 +128,7 @@ int tr_cost(const struct kn_backend_ops *backend, const struct tr_config *c,
             .optim = optimizer->kind,
             .averaged = ((const struct averaging_ops *)c->average.ops)->averages,
             .accumulate = c->optimizer.accumulate > 1,
-            .freeze = c->model.freeze && !c->model.unfreeze_epoch ? tr_head(&net) : 0,
+            .freeze = c->model.freeze && !c->model.unfreeze_epoch ? kn_net_head(&net) : 0,
         };
 
         *ret = (struct tr_cost){

@@ -11,15 +11,6 @@
 /* Names in a message. */
 #define SHOWN 3
 
-int tr_head(const struct kn_net *n)
-{
-    int head = n->n_ops - 1;
-
-    while (head > 0 && n->op[head].kind != KN_LINEAR)
-        head--;
-    return head;
-}
-
 static bool same_shape(const struct kn_param *p, const struct st_tensor *t)
 {
     bool same = t->n_dims == p->n_dims && t->dtype != ST_OTHER;
@@ -48,7 +39,7 @@ static const struct st_tensor *find(const struct st_file *f, const struct model_
 static int match(struct tr_pretrained *p, const struct model_ops *model, const struct kn_net *net,
                  const char *prefix)
 {
-    int head = tr_head(net), fit = 0;
+    int head = kn_net_head(net), fit = 0;
 
     for (int i = 0; i < net->n_params; i++) {
         const struct st_tensor *t = find(&p->file, model, prefix, net->param[i].name);
@@ -123,7 +114,7 @@ int tr_pretrained_open(struct tr_pretrained *ret, const struct tr_config *c,
         }
         match(&p, model, net, prefixes[which]);
         /* A network of nothing but a head has no backbone to fill. */
-        if (!best && net->param[0].op < tr_head(net))
+        if (!best && net->param[0].op < kn_net_head(net))
             rc = nothing_fits(&p, model, net, err);
     }
     arena_release(&a);
@@ -158,7 +149,7 @@ void tr_pretrained_load(const struct tr_pretrained *p, const struct kn_net *net,
 
 static void add_missing(const struct tr_pretrained *p, const struct kn_net *net, struct str *ret)
 {
-    int missing = 0, head = tr_head(net);
+    int missing = 0, head = kn_net_head(net);
 
     for (int i = 0; i < net->n_params; i++) {
         if (p->tensor[i] || net->param[i].op >= head)
@@ -209,7 +200,7 @@ int tr_pretrained_report(const struct tr_config *c, const struct tr_dataset *dat
     if (!rc)
         rc = tr_pretrained_open(&p, c, &net, err);
     if (!rc && p.path) {
-        head = tr_head(&net);
+        head = kn_net_head(&net);
         for (int i = 0; i < net.n_params; i++) {
             all += net.param[i].op < head;
             taken += net.param[i].op < head && p.tensor[i];

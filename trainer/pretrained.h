@@ -11,9 +11,6 @@
 #include "trainer/config.h"
 #include "trainer/safetensors.h"
 
-/* The operation that is the head of a network; what stands before it is the backbone. */
-int tr_head(const struct kn_net *n);
-
 struct tr_pretrained {
     const char *path; /* of the file, in the arena of `file` */
     struct st_file file;

@@ -14,12 +14,6 @@ struct part {
     int matrix; /* Muon: the parameter; -1: none */
 };
 
-/* The weight and the bias of the last layer. */
-static bool is_head(const struct cpu_plan *p, const struct kn_param *q)
-{
-    return q->op == p->base.net->n_ops - 1;
-}
-
 static bool is_frozen(const struct cpu_plan *p, const struct cpu_model *m, int param)
 {
     const struct kn_factor *f = m->hyper.factors;
@@ -35,11 +29,9 @@ static struct part part_of(const struct cpu_plan *p, const struct cpu_model *m, 
 
     part.end = part.begin + (p->param[param].count + 15) / 16 * 16;
     part.frozen = is_frozen(p, m, param);
-    if (!is_head(p, q) && o->backbone_lr > 0)
-        part.lr = o->backbone_lr;
     if (o->keep_vectors && q->n_dims == 1)
         part.decay = 0;
-    if (o->kind == KN_MUON && q->n_dims > 1 && !is_head(p, q))
+    if (o->kind == KN_MUON && q->n_dims > 1 && q->op != kn_net_head(p->base.net))
         part.matrix = param;
     else if (o->kind == KN_MUON && o->other_lr > 0)
         part.lr *= o->other_lr;

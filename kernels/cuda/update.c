@@ -4,17 +4,12 @@
 
 #include "kernels/cuda/plan.h"
 
-static bool is_head(const struct cu_plan *p, int param)
-{
-    return p->base.net->param[param].op == p->base.net->n_ops - 1;
-}
-
 bool cu_is_matrix(const struct cu_plan *p, int param)
 {
     const struct kn_param *q = &p->base.net->param[param];
 
     return p->base.optim == KN_MUON && q->trained && q->n_dims > 1 && q->op >= p->freeze &&
-           !is_head(p, param);
+           q->op != kn_net_head(p->base.net);
 }
 
 static struct cu_part part_of(const struct cu_plan *p, int param, const struct kn_optim *o)
@@ -22,8 +17,6 @@ static struct cu_part part_of(const struct cu_plan *p, int param, const struct k
     const struct kn_param *q = &p->base.net->param[param];
     struct cu_part part = {1, 1, CU_PLAIN};
 
-    if (!is_head(p, param) && o->backbone_lr > 0)
-        part.lr = o->backbone_lr;
     if (o->keep_vectors && q->n_dims == 1)
         part.decay = 0;
     if (cu_is_matrix(p, param))

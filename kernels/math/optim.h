@@ -24,7 +24,6 @@ struct kn_optim {
                                 (its alpha) and eps */
     int keep_vectors;        /* no decay of biases and of what normalisation learns */
     float clip;              /* largest norm of all gradients together; 0: any */
-    float backbone_lr; /* factor on the rate of everything before the last layer; 0: none, 1 */
     float other_lr;    /* MUON: on the rate of what is no matrix, or the last layer; 0: none, 1 */
     int ns_steps;      /* MUON: Newton-Schulz iterations */
 };

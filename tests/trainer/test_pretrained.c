@@ -113,7 +113,7 @@ static void check_loaded(struct fixture *f, const struct kn_net *net, int skip, 
     for (int i = 0; i < net->n_params; i++) {
         const struct kn_param *q = &net->param[i];
         const float *got = (q->trained ? s.weights : s.buffers) + q->offset;
-        bool there = i != skip && (q->op != tr_head(net) || head);
+        bool there = i != skip && (q->op != kn_net_head(net) || head);
 
         for (size_t k = 0; k < q->count; k++)
             assert_float_equal(got[k], there ? number(i, k) : 0.0f, 0);

@@ -16,7 +16,7 @@ struct method {
     enum kn_optim_kind optim;
     float lr;
     bool weights; /* of classes, by model */
-    bool mixes, momentum, clips, decays, backbone;
+    bool mixes, momentum, clips, decays, other;
     int micros; /* of the even models; 0: 1 */
     bool averages, estimates, freezes, factors, adopts, mirrors;
     double tolerance, loose; /* of what weights have moved by, beside the CPU: in fp32, in less */
@@ -24,11 +24,11 @@ struct method {
 
 static const struct method methods[] = {
     {"sgd", KN_SGD, 0.05f, .momentum = true, .tolerance = 1e-4, .loose = 3e-2},
-    {"adamw", KN_ADAMW, 0.01f, .decays = true, .backbone = true, .tolerance = 1e-4, .loose = 3e-2},
+    {"adamw", KN_ADAMW, 0.01f, .decays = true, .other = true, .tolerance = 1e-4, .loose = 3e-2},
     {"adam", KN_ADAM, 0.01f, .momentum = true, .tolerance = 1e-4, .loose = 3e-2},
     {"rmsprop", KN_RMSPROP, 0.003f, .decays = true, .tolerance = 1e-4, .loose = 3e-2},
-    {"lion", KN_LION, 0.003f, .momentum = true, .backbone = true, .tolerance = 1e-3, .loose = 0.2},
-    {"muon", KN_MUON, 0.01f, .decays = true, .backbone = true, .tolerance = 1e-3, .loose = 0.2},
+    {"lion", KN_LION, 0.003f, .momentum = true, .other = true, .tolerance = 1e-3, .loose = 0.2},
+    {"muon", KN_MUON, 0.01f, .decays = true, .other = true, .tolerance = 1e-3, .loose = 0.2},
     {"class weights", KN_SGD, 0.05f, .weights = true, .tolerance = 1e-4, .loose = 3e-2},
     {"mixing", KN_SGD, 0.05f, .mixes = true, .tolerance = 1e-4, .loose = 3e-2},
     {"mixing, class weights", KN_SGD, 0.05f, .weights = true, .mixes = true, .tolerance = 1e-4,
@@ -46,7 +46,7 @@ static const struct method methods[] = {
     {"mirroring", KN_SGD, 0.05f, .averages = true, .mirrors = true, .tolerance = 1e-4,
      .loose = 3e-2},
     {"all", KN_MUON, 0.01f, .weights = true, .mixes = true, .momentum = true, .clips = true,
-     .decays = true, .backbone = true, .micros = 2, .averages = true, .estimates = true,
+     .decays = true, .other = true, .micros = 2, .averages = true, .estimates = true,
      .freezes = true, .factors = true, .adopts = true, .mirrors = true, .tolerance = 1e-3,
      .loose = 0.2},
 };
@@ -125,8 +125,7 @@ static inline struct kn_hyper method_hyper(const struct method *w, int model)
     h.mirror = w->mirrors && model != 1;
     if (w->factors && model == 0)
         h.factors = factors;
-    if (w->backbone && model < 2) {
-        h.optim.backbone_lr = 0.5f;
+    if (w->other && model < 2) {
         h.optim.other_lr = 0.25f;
     }
     return h;
